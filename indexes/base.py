@@ -1,0 +1,69 @@
+"""What every index can do, whatever it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from indexes.candidates import Candidates, Mask, Rows, Scores
+
+Query = TypeVar("Query", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How one query's score is spread over all live rows of an index.
+
+    They depend on the query and on the corpus, never on a depth or a filter, so a score that is
+    normalised by them means the same wherever it turns up.
+
+    Attributes
+    ----------
+    mean, std : float
+        Mean and standard deviation of the score over the live rows.
+    floor : float
+        What no score can be below.
+    """
+
+    mean: float
+    std: float
+    floor: float
+
+
+class Index(Protocol[Query]):
+    """One ranking of rows for a query.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether `search` finds the true best rows.  An approximate index may miss some; its list
+        then ends somewhere, and only rows on it count as found.
+    dense : bool
+        Whether every live row has a place in the ranking, as with vectors.  Where it is false a
+        row that shares nothing with the query is not ranked, and its score is 0.
+    """
+
+    @property
+    def exact(self) -> bool: ...  # noqa: D102
+
+    @property
+    def dense(self) -> bool: ...  # noqa: D102
+
+    def __len__(self) -> int:
+        """Return the number of live rows."""
+
+    def search(self, query: Query, depth: int, allowed: Mask | None = None) -> Candidates:
+        """Return the best `depth` rows for a query, of those that `allowed` lets through.
+
+        Fewer come back when fewer match; nothing is padded.
+        """
+
+    def search_many(
+        self, queries: Sequence[Query], depth: int, allowed: Mask | None = None
+    ) -> list[Candidates]:
+        """Return `search` of every query."""
+
+    def score(self, query: Query, rows: Rows) -> Scores:
+        """Return the exact score of each of `rows`, bit for bit that of `search`."""
+
+    def statistics(self, query: Query) -> Statistics:
+        """Return the spread of the query's score over the live rows."""

@@ -1,0 +1,108 @@
+"""Rows, scores, and the one rule by which everything here is ordered.
+
+A *row* is the number of a chunk in the store.  A *score* is a float32 and higher is better.
+The order is: score descending, then row ascending.  It does not depend on how many rows are
+asked for, so the best k are always a prefix of the best k + 1.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The ranked rows of one index for one query.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Distinct rows, best first.
+    scores : ndarray of float32, shape (n,)
+        Their scores, descending; equal scores stand in the order of their rows.
+    """
+
+    rows: Rows
+    scores: Scores
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the empty ranking."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def order(rows: Rows, scores: Scores) -> NDArray[np.intp]:
+    """Return the positions that sort by score descending, then row ascending."""
+    return np.lexsort((rows, -scores))
+
+
+def top(rows: Rows, scores: Scores, depth: int) -> Candidates:
+    """Return the best `depth` of these rows.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Distinct rows in any order.
+    scores : ndarray of float32, shape (n,)
+        Their scores.
+    depth : int
+        Most rows to return, >= 1.
+
+    Returns
+    -------
+    Candidates
+        ``min(n, depth)`` rows, best first.
+    """
+    if len(rows) > depth:
+        # Keep all that tie with the last place, so that the row decides and not the partition.
+        last = np.partition(scores, len(scores) - depth)[len(scores) - depth]
+        near = np.flatnonzero(scores >= last)
+        rows, scores = rows[near], scores[near]
+    best = order(rows, scores)[:depth]
+    return Candidates(rows[best], scores[best])
+
+
+def as_rows(rows: ArrayLike) -> Rows:
+    """Return `rows` as int64, or raise ValueError when they are not row numbers."""
+    array = np.asarray(rows)
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected rows as a flat list of integers, not shape {array.shape} of {array.dtype}"
+        )
+    if array.min() < 0:
+        raise ValueError(f"expected rows >= 0, not {array.min()}")
+    return array.astype(np.int64)
+
+
+def as_new_rows(rows: ArrayLike, count: int) -> Rows:
+    """Return the rows of `count` new items, or raise ValueError unless they are as many."""
+    array = as_rows(rows)
+    if len(array) != count:
+        raise ValueError(f"expected a row for each item, not {len(array)} rows for {count} items")
+    if len(np.unique(array)) < count:
+        raise ValueError("expected distinct rows, but one stands twice")
+    return array
+
+
+def check_depth(depth: int) -> None:
+    """Raise ValueError unless `depth` is at least 1."""
+    if depth < 1:
+        raise ValueError(f"expected a depth of at least 1, not {depth}")
+
+
+def is_allowed(rows: Rows, allowed: Mask) -> Mask:
+    """Return which `rows` a mask lets through; rows beyond its end are not."""
+    inside = rows < len(allowed)
+    inside[inside] = allowed[rows[inside]]
+    return inside
