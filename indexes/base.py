@@ -37,16 +37,16 @@ class Index(Protocol[Query]):
     exact : bool
         Whether `search` finds the true best rows.  An approximate index may miss some; its list
         then ends somewhere, and only rows on it count as found.
-    dense : bool
-        Whether every live row has a place in the ranking, as with vectors.  Where it is false a
-        row that shares nothing with the query is not ranked, and its score is 0.
+    unranked : float
+        What `score` gives for a row that the complete list of a query does not have: 0 where it
+        shares no term with the query, -inf where every row is on the list.
     """
 
     @property
     def exact(self) -> bool: ...  # noqa: D102
 
     @property
-    def dense(self) -> bool: ...  # noqa: D102
+    def unranked(self) -> float: ...  # noqa: D102
 
     def __len__(self) -> int:
         """Return the number of live rows."""

@@ -51,7 +51,7 @@ class BM25Index:
     """
 
     exact = True
-    dense = False
+    unranked = 0.0
 
     def __init__(self, method: str = "lucene", *, k1: float = 1.2, b: float = 0.75) -> None:
         if method not in METHODS:

@@ -34,6 +34,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def first(self, depth: int) -> "Candidates":
+        """Return the best `depth` of these rows."""
+        return Candidates(self.rows[:depth], self.scores[:depth])
+
     @classmethod
     def none(cls) -> Self:
         """Return the empty ranking."""

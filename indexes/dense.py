@@ -31,7 +31,15 @@ from indexes.candidates import (
     is_allowed,
     top,
 )
-from indexes.vectors import Metric, Moments, Vectors, as_vectors, exact_scores, rounding_error
+from indexes.vectors import (
+    Metric,
+    Moments,
+    Vectors,
+    as_query,
+    as_vectors,
+    exact_scores,
+    rounding_error,
+)
 
 Kind = Literal["auto", "flat", "hnsw"]
 
@@ -42,18 +50,11 @@ MARGIN = 16
 """Rows that a flat search asks for beyond the depth, so that one pass usually proves the answer."""
 
 ANN_LIST = 256
-"""Length of HNSW's list, and its efSearch.  It is the same for every depth, so that a shorter
-answer is a prefix of a longer one."""
+"""Length of HNSW's list, and its efSearch: fixed, so that a short answer begins a longer one."""
 
 _LINKS, _EF_CONSTRUCTION = 32, 200
 _MOST_DEAD = 0.2  # share of deleted vectors at which the graph is built anew
 _FEW_ALLOWED = 0.1  # share of allowed rows below which scanning them beats walking the graph
-_FAISS_METRIC = {
-    "cosine": faiss.METRIC_INNER_PRODUCT,
-    "ip": faiss.METRIC_INNER_PRODUCT,
-    "l2": faiss.METRIC_L2,
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -77,8 +78,6 @@ class DenseIndex:
     array([0])
     """
 
-    dense = True
-
     def __init__(self, dimension: int, metric: Metric = "cosine", kind: Kind = "auto") -> None:
         if dimension < 1:
             raise ValueError(f"expected a dimension of at least 1, not {dimension}")
@@ -101,6 +100,11 @@ class DenseIndex:
     def __len__(self) -> int:
         self._settle()
         return int(np.count_nonzero(self._live))
+
+    @property
+    def unranked(self) -> float:
+        """The score of a row that has no vector."""
+        return -np.inf if self.metric == "l2" else 0.0
 
     @property
     def exact(self) -> bool:
@@ -161,7 +165,7 @@ class DenseIndex:
         """
         check_depth(depth)
         self._settle()
-        target = self._as_query(query)
+        target = as_query(query, self.dimension, self.metric)
         if target is None:
             return Candidates.none()
         usable = self._live if allowed is None else self._live & is_allowed(self._rows, allowed)
@@ -192,7 +196,7 @@ class DenseIndex:
         if self.metric == "l2" and not held.all():
             raise ValueError(f"row {as_rows(rows)[~held][0]} has no vector in this index")
         scores = np.zeros(len(positions), np.float32)
-        target = self._as_query(query)
+        target = as_query(query, self.dimension, self.metric)
         if target is not None:
             scores[held] = exact_scores(self._vectors[positions[held]], target, self.metric)
         return scores
@@ -200,7 +204,7 @@ class DenseIndex:
     def statistics(self, query: ArrayLike) -> Statistics:
         """Return the spread of the query's score over the live rows, in closed form."""
         self._settle()
-        target = self._as_query(query)
+        target = as_query(query, self.dimension, self.metric)
         floor = -1.0 if self.metric == "cosine" else -np.inf
         if target is None:
             return Statistics(0.0, 0.0, floor)
@@ -216,8 +220,7 @@ class DenseIndex:
         np.save(folder / "vectors.npy", self._vectors, allow_pickle=False)
         np.save(folder / "rows.npy", self._rows, allow_pickle=False)
         np.save(folder / "live.npy", self._live, allow_pickle=False)
-        np.save(folder / "mean.npy", self._moments.mean, allow_pickle=False)
-        np.save(folder / "covariance.npy", self._moments.covariance, allow_pickle=False)
+        self._moments.save(folder)
         if self._graph is not None:
             faiss.write_index(self._graph, str(folder / "graph.faiss"))
 
@@ -226,41 +229,30 @@ class DenseIndex:
         """Open an index that `save` wrote; the vectors stay on disk until they are read."""
         state = json.loads((folder / "state.json").read_text("utf-8"))
         index = cls(**state["settings"])
-        names = ("vectors", "rows", "live", "mean", "covariance")
-        read = {name: np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in names}
-        index._vectors, index._rows, index._live = read["vectors"], read["rows"], read["live"]
-        index._moments, index._longest = Moments(read["mean"], read["covariance"]), state["longest"]
+        names = ("vectors", "rows", "live")
+        read = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in names)
+        index._vectors, index._rows, index._live = read
+        index._moments, index._longest = Moments.load(folder), state["longest"]
         if (folder / "graph.faiss").exists():
             index._graph = faiss.read_index(str(folder / "graph.faiss"))
         index._find_rows()
         return index
 
-    def _as_query(self, query: ArrayLike) -> Vectors | None:
-        """Return a query as the index compares it, or None when it has no direction."""
-        array = np.asarray(query, np.float32)
-        if array.ndim != 1:
-            raise ValueError(f"expected one query vector, not an array of shape {array.shape}")
-        if self.metric == "cosine" and len(array) == self.dimension and not array.any():
-            return None
-        return as_vectors(array[None], self.dimension, self.metric)[0]
-
     def _scan(self, query: Vectors, depth: int, usable: Mask) -> Candidates:
         """Return the proven best rows of those that are usable."""
-        everything = bool(usable.all())
         positions = np.flatnonzero(usable)
-        pool = self._vectors if everything else self._vectors[positions]
-        if not len(pool):
-            return Candidates.none()
+        pool = self._vectors if usable.all() else self._vectors[positions]
         error = rounding_error(self.dimension, self._longest, query, self.metric)
-        fetch = min(len(pool), depth + MARGIN)
-        while True:
-            near, found = faiss.knn(query[None], pool, fetch, _FAISS_METRIC[self.metric])
+        fetch = depth + MARGIN
+        while 4 * fetch < len(pool):
+            near, found = faiss.knn(query[None], pool, fetch, _faiss_metric(self.metric))
             scores = exact_scores(pool[found[0]], query, self.metric)
             best = top(self._rows[positions[found[0]]], scores, depth)
             last = -near[0, -1] if self.metric == "l2" else near[0, -1]
-            if fetch == len(pool) or best.scores[-1] > last + 2 * error:
+            if best.scores[-1] > last + 2 * error:
                 return best
-            fetch = min(len(pool), 4 * fetch)
+            fetch *= 4
+        return top(self._rows[positions], exact_scores(pool, query, self.metric), depth)
 
     def _walk(
         self, graph: faiss.IndexHNSWFlat, query: Vectors, depth: int, usable: Mask
@@ -318,7 +310,7 @@ class DenseIndex:
             return
         if self._graph is None:
             log.info("dense index: HNSW for %d rows (kind=%s)", len(self._rows), self.kind)
-            self._graph = faiss.IndexHNSWFlat(self.dimension, _LINKS, _FAISS_METRIC[self.metric])
+            self._graph = faiss.IndexHNSWFlat(self.dimension, _LINKS, _faiss_metric(self.metric))
             self._graph.hnsw.efConstruction = _EF_CONSTRUCTION
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)  # with more, the graph differs from run to run
@@ -326,3 +318,7 @@ class DenseIndex:
             self._graph.add(self._vectors[self._graph.ntotal :])
         finally:
             faiss.omp_set_num_threads(threads)
+
+
+def _faiss_metric(metric: Metric) -> int:
+    return int(faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)

@@ -33,7 +33,7 @@ class LexicalIndex:
     """
 
     exact = True
-    dense = False
+    unranked = 0.0
 
     def __init__(self) -> None:
         self._postings = Postings()
@@ -123,9 +123,9 @@ class LexicalIndex:
 def _weights_of(query: "SparseVector | sp.csr_matrix") -> dict[int, float]:
     """Return {term id: weight} of a query in either form."""
     if isinstance(query, tuple):
-        ids, weights = np.asarray(query[0]), np.asarray(query[1], np.float32)
+        ids, weights = np.asarray(query[0], np.int64), np.asarray(query[1], np.float32)
     else:
-        ids, weights = query.indices, query.data
+        ids, weights = query.indices.astype(np.int64), query.data
     _check_weights(weights)
     if len(ids) != len(weights) or len(np.unique(ids)) < len(ids):
         raise ValueError("expected distinct term ids with one weight each")

@@ -93,8 +93,13 @@ class Postings:
     def save(self, folder: Path) -> None:
         """Write the lists as npy files into a folder that exists."""
         self._settle()
-        arrays: tuple[NDArray[Any], ...]
-        arrays = (self._offsets, self._rows, self._values, self.lengths, self.live)
+        arrays: tuple[NDArray[Any], ...] = (
+            self._offsets,
+            self._rows,
+            self._values,
+            self.lengths,
+            self.live,
+        )
         for name, array in zip(_FILES, arrays, strict=True):
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -55,18 +56,29 @@ def as_vectors(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
     return np.ascontiguousarray(array / lengths[:, None], dtype=np.float32)
 
 
+def as_query(query: ArrayLike, dimension: int, metric: Metric) -> Vectors | None:
+    """Return a query as an index compares it, or None when cosine finds no direction in it."""
+    array = np.asarray(query, np.float32)
+    if array.ndim != 1:
+        raise ValueError(f"expected one query vector, not an array of shape {array.shape}")
+    if metric == "cosine" and len(array) == dimension and not array.any():
+        return None
+    return np.asarray(as_vectors(array[None], dimension, metric)[0])
+
+
 def exact_scores(vectors: Vectors, query: Vectors, metric: Metric) -> Scores:
     """Return the score of each vector, computed in float64 and rounded once.
 
     The sum runs along each row by itself, so a score does not depend on its neighbours, as it
     would in a matrix product.
     """
-    wide, target = vectors.astype(np.float64), query.astype(np.float64)
-    if metric == "l2":
-        sums = -np.square(wide - target).sum(axis=1)
-    else:
-        sums = (wide * target).sum(axis=1)
-    return np.asarray(sums, np.float32)
+    target = query.astype(np.float64)
+    scores = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        wide = vectors[start : start + _BLOCK].astype(np.float64)
+        terms = -np.square(wide - target) if metric == "l2" else wide * target
+        scores[start : start + _BLOCK] = terms.sum(axis=1)
+    return scores
 
 
 def rounding_error(dimension: int, longest: float, query: Vectors, metric: Metric) -> float:
@@ -115,6 +127,17 @@ class Moments:
             centred = block - mean
             covariance += centred.T @ centred
         return cls(mean, covariance / count)
+
+    def save(self, folder: Path) -> None:
+        """Write both arrays into a folder that exists."""
+        np.save(folder / "mean.npy", self.mean, allow_pickle=False)
+        np.save(folder / "covariance.npy", self.covariance, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Moments":
+        """Read what `save` wrote."""
+        mean = np.load(folder / "mean.npy", allow_pickle=False)
+        return cls(mean, np.load(folder / "covariance.npy", allow_pickle=False))
 
     def of_scores(self, query: Vectors, metric: Metric) -> tuple[float, float]:
         """Return mean and standard deviation of a query's scores over all vectors."""

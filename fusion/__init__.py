@@ -1,0 +1,17 @@
+"""Fusion of candidates: what several indexes say together, exactly and explained."""
+
+from fusion.exact import Arm, exact_top_k, fuse
+from fusion.fused import Certificate, Fused, Parts
+from fusion.methods import RRF, Method, Weighted
+
+__all__ = [
+    "RRF",
+    "Arm",
+    "Certificate",
+    "Fused",
+    "Method",
+    "Parts",
+    "Weighted",
+    "exact_top_k",
+    "fuse",
+]
