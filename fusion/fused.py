@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.candidates import Rows, Scores
+from indexes.candidates import Candidates, Rows, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +87,9 @@ class Fused:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the empty answer, of no index."""
+        empty = Candidates.none()
+        return cls(empty.rows, empty.scores, {}, Certificate(True, (), {}, -np.inf))

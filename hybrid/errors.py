@@ -55,6 +55,5 @@ class MissingDependency(HybridError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"this needs {package}, which is not installed: "
-            f"pip install 'hybrid-retrieval[{extra}]'"
+            f"this needs {package}, which is not installed: pip install 'hybrid-retrieval[{extra}]'"
         )

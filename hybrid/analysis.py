@@ -1,0 +1,231 @@
+"""Text to terms, right for several scripts in one text.
+
+===============================  ===============================================================
+Words of letters and digits      NFKC, case folded, stemmed by the Snowball stemmer of the script's
+                                 language; accents dropped after stemming
+Chinese, Japanese, Korean        single characters and overlapping bigrams
+Thai, Lao, Khmer, Myanmar        overlapping bigrams and trigrams
+===============================  ===============================================================
+
+Documents are indexed with all their terms.  Queries leave out stop words, unless they consist of
+nothing else: so "The Who" and a question of one Chinese character find what they name, and common
+questions stay fast.
+"""
+
+import hashlib
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from itertools import islice
+from typing import Any, NamedTuple, Self
+
+import regex
+import Stemmer
+
+from hybrid.errors import AnalyzerMismatch
+from hybrid.languages import BY_SCRIPT, FIXED, detect, stop_words
+
+VERSION = 1
+"""Of the rules in this file; stored with an index.  Change it when the terms change."""
+
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\u30FC\uFF70"
+_UNSPACED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&[\p{L}\p{M}]"
+_TOKEN = regex.compile(
+    rf"""(?xV1)
+    (?P<number> \p{{N}}+ (?: [.,] \p{{N}}+ )+ )
+    | (?P<cjk> [{_CJK}]+ )
+    | (?P<unspaced> [{_UNSPACED}]+ )
+    | (?P<word> [[\p{{L}}\p{{M}}\p{{N}}\u200C\u200D]--[{_CJK}]--[{_UNSPACED}]]+ )
+    """
+)
+_GRAMS = {"cjk": (1, 2), "unspaced": (2, 3)}
+_JOINERS = {0x200C: None, 0x200D: None}
+_ACCENTLESS = {"latin", "greek", "hebrew"}
+_SAMPLE_TEXTS, _SAMPLE_CHARS = 400, 2_000
+_CANARY = (
+    "Running cats' naïve cafés 3.14 Fußgänger бегущие коты القطط الجارية बिल्लियाँ 走る猫の世界 แมววิ่ง"
+)
+
+
+class Span(NamedTuple):
+    """A term and the characters of the text that it stands for."""
+
+    term: str
+    start: int
+    end: int
+    stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """The default analyzer.
+
+    Parameters
+    ----------
+    latin, cyrillic, arabic, devanagari : str or None
+        The language that words in this script are stemmed in, by Snowball's name, and whose stop
+        words are left out of queries; None for neither.
+
+    Examples
+    --------
+    >>> Analyzer().terms("The sleeping cats 猫咪")
+    ['the', 'sleep', 'cat', '猫', '咪', '猫咪']
+    >>> Analyzer().query_terms("Why do cats purr?")
+    ['cat', 'purr']
+    """
+
+    latin: str | None = "english"
+    cyrillic: str | None = "russian"
+    arabic: str | None = "arabic"
+    devanagari: str | None = "hindi"
+    _words: dict[str, tuple[str, bool]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _stemmers: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _lock: Any = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for script in BY_SCRIPT:
+            language = getattr(self, script)
+            if language is not None and language not in Stemmer.algorithms():
+                raise ValueError(
+                    f"expected a language of {', '.join(Stemmer.algorithms())} or None for words "
+                    f"in {script} script, not {language!r}"
+                )
+
+    @classmethod
+    def named(cls, language: str) -> Self:
+        """Return the analyzer for a collection in one language, by Snowball's name."""
+        for script, languages in BY_SCRIPT.items():
+            if language in languages.values():
+                return cls(**{script: language})
+        if language in FIXED.values():
+            return cls()
+        known = sorted({name for group in BY_SCRIPT.values() for name in group.values()})
+        raise ValueError(f"expected a language of {', '.join(known)}, or 'auto', not {language!r}")
+
+    @classmethod
+    def detected(cls, texts: Iterable[str]) -> Self:
+        """Return the analyzer for a collection, from the languages of its first texts."""
+        words: dict[str, list[str]] = {script: [] for script in BY_SCRIPT}
+        for text in islice(texts, _SAMPLE_TEXTS):
+            for match in _TOKEN.finditer(text[:_SAMPLE_CHARS]):
+                if match.lastgroup == "word":
+                    words.get(_script_of(match[0]), []).append(match[0])
+        standard = cls()
+        return cls(
+            **{script: detect(words[script], script, getattr(standard, script)) for script in words}
+        )
+
+    def terms(self, text: str) -> list[str]:
+        """Return all terms of a document's text, in order."""
+        return [span.term for span in self.spans(text)]
+
+    def query_terms(self, text: str) -> list[str]:
+        """Return the terms of a question: without stop words, unless there are no others."""
+        spans = list(self.spans(text))
+        kept = [span.term for span in spans if not span.stop]
+        return kept or [span.term for span in spans]
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield every term with its place in the text."""
+        for match in _TOKEN.finditer(text):
+            kind = match.lastgroup
+            if kind in _GRAMS:
+                yield from _grams(match[0], match.start(), _GRAMS[kind])
+                continue
+            known = self._words.get(match[0])
+            if known is None:
+                known = self._learn(match[0])
+            yield Span(known[0], match.start(), match.end(), known[1])
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides about the terms, as JSON values."""
+        chosen = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        canary = hashlib.sha256("\n".join(self.terms(_CANARY)).encode()).hexdigest()[:16]
+        return {"name": "default", "version": VERSION, **chosen, "canary": canary}
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Return the analyzer that `settings` described."""
+        return cls(**{script: settings[script] for script in BY_SCRIPT})
+
+    @classmethod
+    def reopen(cls, stored: dict[str, Any], given: "Analyzer | None") -> "Analyzer":
+        """Return the analyzer of a saved index.
+
+        Raises
+        ------
+        AnalyzerMismatch
+            If the given one, or this version's, makes other terms; says what differs.
+        """
+        analyzer = given or cls.from_settings(stored)
+        found = analyzer.settings()
+        names = sorted(set(stored) | set(found))
+        differing = [name for name in names if stored.get(name) != found.get(name)]
+        if differing:
+            listed = "; ".join(
+                f"{name}: index {stored.get(name)!r}, now {found.get(name)!r}" for name in differing
+            )
+            raise AnalyzerMismatch(
+                f"expected the analyzer that the index was built with, but they differ in "
+                f"{listed}. Build the index again, or use the versions that built it"
+            )
+        return analyzer
+
+    def _learn(self, word: str) -> tuple[str, bool]:
+        """Return the term of a word that was not seen before, and whether it is a stop word."""
+        plain = _normalised(word)
+        script = _script_of(plain)
+        language = FIXED.get(script) or (getattr(self, script) if script in BY_SCRIPT else None)
+        term, stop = plain, False
+        if language is not None:
+            stop = plain in stop_words(language)
+            with self._lock:  # a stemmer must not be used by two threads at once
+                term = self._stemmer(language)(plain)
+        if script in _ACCENTLESS:
+            term = "".join(c for c in unicodedata.normalize("NFD", term) if not _is_mark(c))
+        if len(self._words) > 2_000_000:
+            self._words.clear()  # memory stays bounded on endless streams
+        self._words[word] = term, stop
+        return term, stop
+
+    def _stemmer(self, language: str) -> Callable[[str], str]:
+        if language not in self._stemmers:
+            self._stemmers[language] = Stemmer.Stemmer(language)
+        stem: Callable[[str], str] = self._stemmers[language].stemWord
+        return stem
+
+
+def _normalised(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    plain = unicodedata.normalize("NFKC", word.translate(_JOINERS)).casefold()
+    if plain.isdecimal():
+        return "".join(str(unicodedata.decimal(digit)) for digit in plain)
+    return unicodedata.normalize("NFKC", plain)
+
+
+def _grams(run: str, start: int, sizes: tuple[int, int]) -> Iterator[Span]:
+    """Yield the overlapping n-grams of a run of characters; a short run also as it is."""
+    plain = _normalised(run)
+    same = len(plain) == len(run)  # else the characters no longer match one to one
+    if len(plain) < sizes[0]:
+        yield Span(plain, start, start + len(run), False)
+    for size in sizes:
+        for at in range(len(plain) - size + 1):
+            place = (start + at, start + at + size) if same else (start, start + len(run))
+            yield Span(plain[at : at + size], *place, False)
+
+
+def _script_of(word: str) -> str:
+    """Return the script of a word's first letter, in lower case; "" when it has none."""
+    for character in word:
+        if character.isalpha():
+            return unicodedata.name(character, "").partition(" ")[0].lower()
+    return ""
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.combining(character) != 0

@@ -1,0 +1,145 @@
+"""Latent semantic analysis: dense vectors from the corpus itself, with nothing to download.
+
+Chunks are weighted by (1 + ln tf) * idf, brought to length 1, and projected onto the leading right
+singular vectors of the chunk-term matrix [1]_.  Words that occur in the same chunks come out alike.
+It is no match for a trained model; fused at a low weight it lifts the recall of BM25.
+
+References
+----------
+.. [1] Deerwester, Dumais, Furnas, Landauer, Harshman, "Indexing by Latent Semantic Analysis",
+   JASIS 1990.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hybrid.analysis import Analyzer
+from hybrid.encoders.base import Embeddings, Vectors
+
+_MOST_TERMS = 20_000
+_MOST_TEXTS = 10_000  # enough to learn the basis from; the others are projected onto it
+_SMALL = 400  # up to this many texts or terms a dense SVD is quicker than a sparse one
+
+
+class LSAEncoder:
+    """Dense vectors by truncated SVD of TF-IDF.
+
+    Parameters
+    ----------
+    analyzer : Analyzer
+        Where the terms come from.
+    dimension : int
+        Most dimensions, >= 1; fewer on a corpus that has not that many.
+    """
+
+    def __init__(self, analyzer: Analyzer, dimension: int = 256) -> None:
+        if dimension < 1:
+            raise ValueError(f"expected a dimension of at least 1, not {dimension}")
+        self.analyzer, self.most = analyzer, dimension
+        self.fitted_on = 0
+        self._terms: dict[str, int] = {}
+        self._idf: NDArray[np.float64] = np.empty(0)
+        self._basis: Vectors = np.zeros((0, 1), np.float32)
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self._basis.shape[1]
+
+    def reading_with(self, analyzer: Analyzer) -> Self:
+        """Return an unfitted copy that takes its terms from another analyzer."""
+        return type(self)(analyzer, self.most)
+
+    def fit(self, texts: Iterable[str]) -> Self:
+        """Return an encoder that is fitted to the texts of a corpus.
+
+        It depends on the texts and their order only: the SVD starts from a fixed vector and runs
+        on one thread.  Of more than 10,000 texts every n-th is taken.
+        """
+        counts = [Counter(self.analyzer.query_terms(text)) for text in _thinned(texts)]
+        fitted = type(self)(self.analyzer, self.most)
+        fitted.fitted_on = len(counts)
+        spread = Counter(term for count in counts for term in count)
+        kept = [term for term, chunks in spread.most_common(_MOST_TERMS) if chunks > 1]
+        if not kept:
+            return fitted
+        fitted._terms = {term: number for number, term in enumerate(kept)}
+        in_chunks = np.array([spread[term] for term in kept])
+        fitted._idf = 1 + np.log((1 + len(counts)) / (1 + in_chunks))
+        with threadpool_limits(1):  # the bits of a matrix product depend on the threads
+            fitted._basis = _right_singular_vectors(fitted._weighted(counts), self.most)
+        return fitted
+
+    def encode_documents(self, texts: Sequence[str]) -> Embeddings:
+        """Encode texts; one without any known term gets a row of zeros."""
+        counts = [Counter(self.analyzer.query_terms(text)) for text in texts]
+        if not self._terms:
+            return Embeddings(dense=np.zeros((len(texts), self.dimension), np.float32))
+        vectors = self._weighted(counts) @ self._basis.astype(np.float64)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Embeddings(dense=(vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32))
+
+    encode_queries = encode_documents
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what decides about the vectors, apart from the corpus."""
+        return {"kind": "lsa", "name": "lsa", "most_dimensions": self.most}
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into a folder that exists."""
+        learned = {"fitted_on": self.fitted_on, "terms": list(self._terms)}
+        (folder / "lsa.json").write_text(json.dumps(learned, ensure_ascii=False), "utf-8")
+        np.save(folder / "idf.npy", self._idf, allow_pickle=False)
+        np.save(folder / "basis.npy", self._basis, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path, analyzer: Analyzer, dimension: int) -> Self:
+        """Open what `save` wrote."""
+        encoder = cls(analyzer, dimension)
+        learned = json.loads((folder / "lsa.json").read_text("utf-8"))
+        encoder.fitted_on = learned["fitted_on"]
+        encoder._terms = {term: number for number, term in enumerate(learned["terms"])}
+        encoder._idf = np.load(folder / "idf.npy", allow_pickle=False)
+        encoder._basis = np.load(folder / "basis.npy", "r", allow_pickle=False)
+        return encoder
+
+    def _weighted(self, counts: Sequence[Counter[str]]) -> sp.csr_matrix:
+        """Return TF-IDF rows of length 1, float64, by known term."""
+        offsets, terms, values = [0], [], []
+        for count in counts:
+            known = [(self._terms[t], n) for t, n in count.items() if t in self._terms]
+            weights = np.array([(1 + np.log(n)) * self._idf[term] for term, n in known])
+            values.append(weights / (np.linalg.norm(weights) if len(weights) else 1))
+            terms.extend(term for term, _ in known)
+            offsets.append(len(terms))
+        data = np.concatenate(values) if values else np.empty(0)
+        return sp.csr_matrix((data, terms, offsets), shape=(len(counts), len(self._terms)))
+
+
+def _thinned(texts: Iterable[str]) -> Iterable[str]:
+    """Return at most `_MOST_TEXTS` texts, evenly spread."""
+    listed = list(texts)
+    return islice(listed, 0, None, -(-len(listed) // _MOST_TEXTS) or 1)
+
+
+def _right_singular_vectors(matrix: sp.csr_matrix, most: int) -> Vectors:
+    """Return up to `most` leading right singular vectors, shape (terms, dimension)."""
+    smaller = min(matrix.shape)
+    if smaller <= max(_SMALL, most):
+        _, values, vectors = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        rank = int(np.count_nonzero(values > 1e-9 * values.max(initial=0.0)))
+        return vectors[: min(most, max(rank, 1))].T.astype(np.float32)
+    from scipy.sparse.linalg import svds
+
+    start = np.random.default_rng(0).standard_normal(smaller)
+    _, _, vectors = svds(matrix, k=most, v0=start, solver="arpack")
+    return np.ascontiguousarray(vectors[::-1].T, dtype=np.float32)

@@ -1,0 +1,216 @@
+"""The parallel indexes over one store: what a text becomes in each, and what a question becomes."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusion import Arm, Method, Weighted
+from hybrid.analysis import Analyzer
+from hybrid.encoders.base import (
+    CorpusEncoder,
+    Embeddings,
+    Encoder,
+    Vectors,
+    canaries_of,
+    check_canaries,
+    dense_of,
+)
+from hybrid.encoders.function import Precomputed
+from hybrid.errors import DimensionMismatch
+from hybrid.settings import BM25, Dense
+from hybrid.store import ChunkStore
+from indexes import BM25Index, DenseIndex, LexicalIndex
+from indexes.candidates import Rows
+
+ALWAYS_REFIT = 10_000
+"""Up to this many chunks an encoder that is fitted to the corpus is fitted anew at every change, so
+that an index with a history equals a fresh one.  Above, when a tenth has changed since."""
+
+_DENSE_WEIGHT = {"lsa": 0.3}
+_OTHER_DENSE_WEIGHT = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Texts in the form that each index takes; making it changes nothing."""
+
+    terms: list[list[str]]
+    embeddings: Embeddings | None
+
+
+class Indexes:
+    """BM25 and what the encoder feeds, over the rows of one store.
+
+    Parameters
+    ----------
+    analyzer : Analyzer
+        For BM25.
+    encoder : Encoder or None
+        For the other indexes; None: BM25 alone.
+    bm25, dense : BM25, Dense
+        The choices for the two.
+    detect : bool
+        Whether the analyzer is provisional, until the first documents show their languages.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        encoder: Encoder | None,
+        bm25: BM25,
+        dense: Dense,
+        *,
+        detect: bool = False,
+    ) -> None:
+        self.analyzer, self.encoder = analyzer, encoder
+        self.choices = bm25, dense
+        self.detect = detect
+        self._lock = threading.Lock()
+        self.bm25 = BM25Index(bm25.method, k1=bm25.k1, b=bm25.b)
+        self.dense: DenseIndex | None = None
+        self.lexical: LexicalIndex | None = None
+        self._changed = 0  # chunks that came or went since a corpus encoder was fitted
+        self._unencoded: set[int] = set()
+
+    def names(self) -> list[str]:
+        """Return the names of the indexes that a question is put to."""
+        dense = [] if self.encoder is None or self.encoder.dimension is None else ["dense"]
+        return ["bm25", *dense, *([] if self.lexical is None else ["lexical"])]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what an index folder must know to open the indexes again, as JSON values."""
+        return {
+            "encoder": None if self.encoder is None else self.encoder.fingerprint(),
+            "analyzer": self.analyzer.settings(),
+            "bm25": self.choices[0].settings(),
+            "dense": self.choices[1].settings(),
+        }
+
+    def prepare(self, texts: Sequence[str]) -> Prepared:
+        """Analyse and encode texts.  What fails here has left no trace."""
+        terms = [self.analyzer.terms(text) for text in texts]
+        if self.encoder is None or isinstance(self.encoder, CorpusEncoder) or not texts:
+            return Prepared(terms, None)
+        embeddings = self.encoder.encode_documents(texts)
+        if self.encoder.dimension is not None:
+            dense_of(embeddings, texts, self.encoder)
+        return Prepared(terms, embeddings)
+
+    def add(self, rows: Sequence[int], prepared: Prepared) -> None:
+        """Add rows to every index."""
+        self.bm25.add(rows, prepared.terms)
+        if isinstance(self.encoder, CorpusEncoder):
+            self._unencoded.update(rows)
+            self._changed += len(rows)
+        elif prepared.embeddings is not None:
+            self._add_embeddings(rows, prepared.embeddings)
+
+    def delete(self, rows: Sequence[int]) -> None:
+        """Delete rows from every index."""
+        for index in (self.bm25, self.dense, self.lexical):
+            if index is not None:
+                index.delete(rows)
+        self._unencoded.difference_update(rows)
+        self._changed += len(rows)
+
+    def settle(self, store: ChunkStore) -> None:
+        """Fit an encoder that lives on the corpus, when the corpus has changed enough."""
+        with self._lock:
+            if isinstance(self.encoder, CorpusEncoder) and self._changed:
+                self._settle(self.encoder, store)
+
+    def _settle(self, encoder: CorpusEncoder, store: ChunkStore) -> None:
+        if len(self.bm25) <= ALWAYS_REFIT or self._changed > encoder.fitted_on / 10:
+            texts = (chunk.indexed_text for batch in store.all_chunks() for chunk in batch)
+            self.encoder = encoder = encoder.fit(texts)
+            self.dense = None
+            self._unencoded = set(store.rows().tolist())
+            self._changed = 0
+        waiting = sorted(self._unencoded)
+        for start in range(0, len(waiting), 1000):
+            batch = store.chunks(waiting[start : start + 1000])
+            embeddings = encoder.encode_documents([chunk.indexed_text for chunk in batch])
+            self._add_embeddings([chunk.row for chunk in batch], embeddings)
+        self._unencoded = set()
+
+    def arms(self, questions: Sequence[str]) -> list[dict[str, Arm]]:
+        """Return, for each question, every index with the query it understands."""
+        asked = [{"bm25": Arm(self.bm25, self.analyzer.query_terms(text))} for text in questions]
+        if self.encoder is None:
+            return asked
+        embeddings = self.encoder.encode_queries(questions)
+        if self.dense is not None:
+            vectors = dense_of(embeddings, questions, self.encoder)
+            for arms, vector in zip(asked, vectors, strict=True):
+                arms["dense"] = Arm(self.dense, vector)
+        if self.lexical is not None and embeddings.lexical is not None:
+            for arms, weights in zip(asked, embeddings.lexical, strict=True):
+                arms["lexical"] = Arm(self.lexical, weights.tocsr())
+        return asked
+
+    def default_fusion(self) -> Method:
+        """Return the fusion that measurement favours for this encoder (docs/adr/0004)."""
+        if self.encoder is None:
+            return Weighted({"bm25": 1.0})
+        kind = str(self.encoder.fingerprint()["kind"])
+        dense = _DENSE_WEIGHT.get(kind, _OTHER_DENSE_WEIGHT)
+        if self.lexical is None:
+            return Weighted({"bm25": 1 - dense, "dense": dense})
+        return Weighted({"bm25": (1 - dense) / 2, "lexical": (1 - dense) / 2, "dense": dense})
+
+    def save(self, folder: Path) -> None:
+        """Write every index, the canaries and a fitted encoder into a folder that exists."""
+        for name in ("bm25", "dense", "lexical"):
+            index = getattr(self, name)
+            if index is not None:
+                (folder / name).mkdir()
+                index.save(folder / name)
+        if isinstance(self.encoder, CorpusEncoder):
+            self.encoder.save(_made(folder / "encoder"))
+        if self.encoder is not None and not isinstance(self.encoder, Precomputed):
+            canaries = canaries_of(self.encoder)
+            if canaries is not None:
+                np.save(_made(folder / "encoder") / "canaries.npy", canaries, allow_pickle=False)
+
+    def load(self, folder: Path) -> None:
+        """Open the indexes that `save` wrote, and try the encoder on the canaries."""
+        self.bm25 = BM25Index.load(folder / "bm25")
+        if (folder / "dense").exists():
+            self.dense = DenseIndex.load(folder / "dense")
+        if (folder / "lexical").exists():
+            self.lexical = LexicalIndex.load(folder / "lexical")
+        stored = folder / "encoder" / "canaries.npy"
+        if self.encoder is not None and stored.exists():
+            check_canaries(np.load(stored, allow_pickle=False), self.encoder)
+
+    def _add_embeddings(self, rows: Iterable[int], embeddings: Embeddings) -> None:
+        numbers = np.fromiter(rows, np.int64)
+        if embeddings.dense is not None:
+            self._add_dense(numbers, embeddings.dense)
+        if embeddings.lexical is not None:
+            self.lexical = self.lexical or LexicalIndex()
+            self.lexical.add(numbers, embeddings.lexical)
+
+    def _add_dense(self, rows: Rows, vectors: Vectors) -> None:
+        width = vectors.shape[1]
+        if self.dense is None:
+            choice = self.choices[1]
+            self.dense = DenseIndex(width, choice.metric, choice.kind)
+        if width != self.dense.dimension:
+            raise DimensionMismatch(
+                f"expected vectors of {self.dense.dimension} dimensions, not {width}: was the "
+                f"index built with another encoder?"
+            )
+        if self.dense.metric == "cosine":  # LSA knows none of the words of some chunks
+            known = vectors.any(axis=1)
+            rows, vectors = rows[known], vectors[known]
+        self.dense.add(rows, vectors)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,0 +1,105 @@
+"""Questions and judgements of test collections, in the layouts of BEIR and TREC."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_HEADER = ("query-id", "corpus-id", "score")
+
+
+def read_beir_queries(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the ``queries.jsonl`` of a BEIR collection.
+
+    Parameters
+    ----------
+    folder : path
+        The collection.
+
+    Returns
+    -------
+    dict of str to str
+        The text of each query id, in the order of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no ``queries.jsonl``.
+    ValueError
+        If a line is not an object with ``_id`` and ``text``, or an id comes twice.
+    """
+    path = Path(folder) / "queries.jsonl"
+    queries: dict[str, str] = {}
+    for place, line in _lines(path):
+        try:
+            record = json.loads(line)
+            query_id, text = record["_id"], record["text"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"{place}: expected a JSON object with _id and text") from error
+        if not isinstance(query_id, str) or not isinstance(text, str):
+            raise ValueError(f"{place}: expected _id and text to be strings")
+        if query_id in queries:
+            raise ValueError(f"{place}: expected each query once, but {query_id!r} comes again")
+        queries[query_id] = text
+    return queries
+
+
+def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
+    """Read judgements: which document is how relevant to which query.
+
+    Parameters
+    ----------
+    path : path
+        Rows of ``query-id corpus-id score`` with tabs, as in BEIR, with or without that header; or
+        rows of four columns, ``query-id iteration doc-id score``, as in TREC.
+
+    Returns
+    -------
+    dict of str to dict of str to int
+        The relevance by query id and document id, in the order of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a row has other columns, or one document has two relevances for a query.
+    """
+    qrels: dict[str, dict[str, int]] = {}
+    for place, line in _lines(Path(path)):
+        columns = line.split("\t") if "\t" in line else line.split()
+        if not qrels and tuple(columns) == _HEADER:
+            continue
+        query_id, doc_id, relevance = _judgement(place, columns)
+        before = qrels.setdefault(query_id, {}).setdefault(doc_id, relevance)
+        if before != relevance:
+            raise ValueError(
+                f"{place}: expected one relevance of {doc_id!r} for {query_id!r}, "
+                f"not {before} and {relevance}"
+            )
+    return qrels
+
+
+def _judgement(place: str, columns: list[str]) -> tuple[str, str, int]:
+    if len(columns) not in (3, 4):
+        raise ValueError(
+            f"{place}: expected 3 columns (BEIR) or 4 (TREC), not {len(columns)}: "
+            f"query, [iteration,] document, relevance"
+        )
+    query_id, doc_id, relevance = columns[0], columns[-2], columns[-1]
+    if not query_id or not doc_id:
+        raise ValueError(f"{place}: expected a query id and a document id, not an empty one")
+    try:
+        return query_id, doc_id, int(relevance)
+    except ValueError as error:
+        raise ValueError(
+            f"{place}: expected the relevance to be a whole number, not {relevance!r}"
+        ) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a file that are not blank, each with ``file:number``."""
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield f"{path}:{number}", line.rstrip("\r\n")

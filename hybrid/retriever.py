@@ -1,0 +1,321 @@
+"""The retriever: the one place where store, encoder, indexes and fusion are wired together."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+from fusion import Method
+from fusion.methods import from_settings, settings_of, weights_for
+from hybrid import snapshot
+from hybrid.analysis import Analyzer
+from hybrid.chunking import Chunker
+from hybrid.context import Context, build_context, estimate_tokens
+from hybrid.documents import Document, ReadReport, documents_from_texts
+from hybrid.encoders import reopen
+from hybrid.encoders.base import Encoder
+from hybrid.errors import EncoderMismatch, StoreError
+from hybrid.indexing import Indexes
+from hybrid.ingest import Ingest, new_indexes
+from hybrid.readers import open_source
+from hybrid.results import Added, Explanation, Hit
+from hybrid.searching import Filter, Search, check_question
+from hybrid.settings import BM25, Choices, Dense
+from hybrid.store import ChunkStore
+
+log = logging.getLogger(__name__)
+
+
+class Retriever:
+    """Hybrid search over one chunk store.
+
+    Made by `from_texts`, `from_folder`, `create` or `load`.  Changes are searched at once; in a
+    folder they last from `commit` on.
+
+    Examples
+    --------
+    >>> r = Retriever.from_texts(["Cats purr when content.", "Dogs bark."], encoder=None)
+    >>> r.search("why do cats purr?", k=1)[0].doc_id
+    '0'
+    """
+
+    def __init__(
+        self, store: ChunkStore, indexes: Indexes, chunker: Chunker, folder: Path | None = None
+    ) -> None:
+        self._store, self._indexes, self._chunker = store, indexes, chunker
+        self._folder = folder
+        self._committed = store.generation
+        self._fusion: Method | None = None
+        self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "hybrid")
+
+    @classmethod
+    def create(cls, path: str | Path | None = None, **choices: Unpack[Choices]) -> Self:
+        """Return an empty retriever.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A new folder for the index; without it all stays in memory.
+        **choices
+            encoder, chunker, analyzer, bm25, dense: see `hybrid.settings.Choices`.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder has something in it.
+        """
+        folder = None if path is None else Path(path)
+        indexes = new_indexes(choices)
+        if folder is not None:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise FileExistsError(
+                    f"expected a new or empty folder, but {folder} has something in it: "
+                    f"open an index with Retriever.load"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+        store = ChunkStore(None if folder is None else folder / "store.db", generation=0)
+        return cls(store, indexes, choices.get("chunker", Chunker()), folder)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Mapping[str, Any]] | None = None,
+        titles: Sequence[str] | None = None,
+        **choices: Unpack[Choices],
+    ) -> Self:
+        """Return a retriever over texts, in memory.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            The documents.
+        ids, metadata, titles : sequence, optional
+            One of each for every text; ids are "0", "1", ... by default.
+        **choices
+            As in `create`.
+        """
+        retriever = cls.create(**choices)
+        retriever.add(documents_from_texts(texts, ids, metadata, titles))
+        return retriever
+
+    @classmethod
+    def from_folder(cls, path: str | Path, **choices: Unpack[Choices]) -> Self:
+        """Return a retriever over the files below a folder, in memory.
+
+        Files that cannot be read are named in the log and skipped.  A folder in BEIR layout, or
+        one file, is taken as well.
+        """
+        retriever = cls.create(**choices)
+        report = ReadReport()
+        retriever.add(open_source(path, report=report))
+        for skipped in report.skipped:
+            log.warning("skipped %s: %s", skipped.path, skipped.reason)
+        return retriever
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        encoder: str | Path | Encoder | None = None,
+        analyzer: Analyzer | None = None,
+    ) -> Self:
+        """Open a saved index.
+
+        Parameters
+        ----------
+        path : str or Path
+            The index folder.
+        encoder : str, Path or Encoder, optional
+            Needed when the index was built with a function or with precomputed vectors.
+        analyzer : Analyzer, optional
+            Only to make sure that it is the one that the index was built with.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder.
+        IndexFormatError
+            If it is not an index, or damaged, or of another format.
+        EncoderMismatch, AnalyzerMismatch
+            If the index was built with another encoder or analyzer; says what differs.
+        """
+        folder = Path(path)
+        manifest = snapshot.read(folder)
+        files = snapshot.generation_folder(folder, manifest.generation)
+        settings = manifest.settings
+        words = Analyzer.reopen(settings["analyzer"], analyzer)
+        model = None
+        if settings["encoder"] is not None:
+            model = reopen(settings["encoder"], encoder, files / "encoder", words)
+        elif encoder is not None:
+            raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
+        indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
+        indexes.load(files)
+        store = ChunkStore(folder / "store.db", manifest.generation)
+        retriever = cls(store, indexes, Chunker.from_settings(settings["chunker"]), folder)
+        if settings["fusion"] is not None:
+            retriever.fusion = from_settings(settings["fusion"])
+        return retriever
+
+    def __len__(self) -> int:
+        """Return the number of chunks."""
+        return len(self._store)
+
+    @property
+    def fusion(self) -> Method:
+        """How the indexes are fused; set `hybrid.RRF(...)` or `hybrid.Weighted(...)`."""
+        return self._fusion or self._indexes.default_fusion()
+
+    @fusion.setter
+    def fusion(self, method: Method) -> None:
+        weights_for(method, self._indexes.names())
+        self._fusion = method
+
+    def add(self, documents: Iterable[Document]) -> Added:
+        """Add documents; one whose id is there replaces it, the same content changes nothing.
+
+        Raises
+        ------
+        ValueError
+            If an id comes twice.  Documents before it are in.
+        """
+        self._begin()
+        ingest = Ingest(self._store, self._indexes, self._chunker)
+        done = ingest.add(documents)
+        self._indexes = ingest.indexes
+        return done
+
+    def update(self, documents: Iterable[Document]) -> Added:
+        """Replace documents that are there.
+
+        Raises
+        ------
+        ValueError
+            If one is not there; then nothing is changed.
+        """
+        listed = list(documents)
+        for document in listed:
+            if self._store.hash_of(document.doc_id) is None:
+                raise ValueError(f"expected a document {document.doc_id!r} to update: add it")
+        return self.add(listed)
+
+    def delete(self, doc_ids: Iterable[str]) -> int:
+        """Delete documents and return how many there were."""
+        if isinstance(doc_ids, str):
+            raise TypeError(f"expected a list of document ids, not the text {doc_ids!r}")
+        self._begin()
+        return Ingest(self._store, self._indexes, self._chunker).delete(doc_ids)
+
+    def commit(self) -> None:
+        """Make all changes last: whoever opens the folder sees them all, or none of them.
+
+        Raises
+        ------
+        StoreError
+            If the index lives in memory.
+        """
+        if self._folder is None:
+            raise StoreError("expected an index folder to commit to, but this index is in memory")
+        self._begin()
+        self._indexes.settle(self._store)
+        self._store.commit()
+        snapshot.write(self._folder, self._store.generation, self._settings(), self._indexes.save)
+        self._committed = self._store.generation
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole index, changes included, into a folder of its own.
+
+        An index that is there already is replaced as a whole; any other folder with something in
+        it is refused with FileExistsError.
+        """
+        folder = Path(path)
+        if self._folder is not None and folder.resolve() == self._folder.resolve():
+            self.commit()
+            return
+        self._indexes.settle(self._store)
+        with snapshot.replacing(folder) as fresh:
+            self._store.copy_to(fresh / "store.db")
+            snapshot.write(fresh, self._store.generation, self._settings(), self._indexes.save)
+
+    def search(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:
+        """Return the best `k` chunks for a question.
+
+        Parameters
+        ----------
+        query : str
+            The question; one without any word finds nothing.
+        k : int
+            Most hits to return, >= 1.  The hits for k are a prefix of those for k + 1.
+        filter : mapping, optional
+            Condition on the metadata, applied inside the search: see `hybrid.filters`.
+        """
+        return self._search().hits(query, k, filter)
+
+    def search_many(
+        self, queries: Sequence[str], k: int = 10, *, filter: Filter | None = None
+    ) -> list[list[Hit]]:
+        """Return `search` of every question; they are encoded together, searched in parallel."""
+        return self._search().hits_of_many(queries, k, filter)
+
+    async def asearch(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:
+        """Return `search` without holding up the event loop."""
+        return await asyncio.to_thread(self.search, query, k, filter=filter)
+
+    def explain(self, query: str, k: int = 3, *, filter: Filter | None = None) -> Explanation:
+        """Return the hits of a question with ranks, matched terms, certificate and timings."""
+        return self._search().explain(query, k, filter)
+
+    def context(
+        self,
+        query: str,
+        max_tokens: int = 1500,
+        *,
+        k: int = 20,
+        filter: Filter | None = None,
+        count_tokens: Callable[[str], int] = estimate_tokens,
+    ) -> Context:
+        """Return the best of the first `k` hits that fit into a budget, with their sources."""
+        return build_context(self.search(query, k, filter=filter), max_tokens, count_tokens)
+
+    def run(self, queries: Mapping[str, str], k: int = 100) -> dict[str, dict[str, float]]:
+        """Return {query_id: {doc_id: score}}; a document scores as its best chunk."""
+        for query in queries.values():
+            check_question(query, k)
+        answers = self._search().documents_of_many(list(queries.values()), k)
+        return dict(zip(queries, answers, strict=True))
+
+    def close(self) -> None:
+        """Close files and threads; changes that were not committed are dropped."""
+        self._pool.shutdown()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _search(self) -> Search:
+        self._indexes.settle(self._store)
+        return Search(self._store, self._indexes, self.fusion, self._pool)
+
+    def _begin(self) -> None:
+        """Start the generation after the committed one, unless it is open."""
+        if self._store.generation == self._committed:
+            self._store.discard(self._committed)
+            self._store.generation += 1
+
+    def _settings(self) -> dict[str, Any]:
+        chosen = None if self._fusion is None else settings_of(self._fusion)
+        return {
+            **self._indexes.settings(),
+            "chunker": self._chunker.settings(),
+            "fusion": chosen,
+        }

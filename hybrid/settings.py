@@ -1,0 +1,84 @@
+"""The choices of an index: small frozen values that are refused at once when they are wrong."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from hybrid.analysis import Analyzer
+    from hybrid.chunking import Chunker
+    from hybrid.encoders.base import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class BM25:
+    """How the BM25 index scores.
+
+    Parameters
+    ----------
+    k1 : float
+        How late a repeated term stops to count, >= 0.
+    b : float
+        How much a long chunk is marked down, 0 to 1.
+    method : {"lucene"}
+        The variant of the formula.
+    """
+
+    k1: float = 1.2
+    b: float = 0.75
+    method: str = "lucene"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.k1 < float("inf"):
+            raise ValueError(f"expected k1 >= 0, not {self.k1}")
+        if not 0 <= self.b <= 1:
+            raise ValueError(f"expected b from 0 to 1, not {self.b}")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the choices as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """How the dense index compares and stores vectors.
+
+    Parameters
+    ----------
+    kind : {"auto", "flat", "hnsw"}
+        Flat is exact; "auto" takes HNSW on large collections.
+    metric : {"cosine", "ip", "l2"}
+        Cosine, dot product, or Euclidean distance.
+    """
+
+    kind: Literal["auto", "flat", "hnsw"] = "auto"
+    metric: Literal["cosine", "ip", "l2"] = "cosine"
+
+    def settings(self) -> dict[str, Any]:
+        """Return the choices as JSON values."""
+        return asdict(self)
+
+
+class Choices(TypedDict, total=False):
+    """What can be chosen when an index is made.
+
+    Attributes
+    ----------
+    encoder : str, Path, Encoder or None
+        "auto", the default, is the embedded one: LSA.  The name or the folder of a model, or an
+        object with the methods of `hybrid.encoders.base.Encoder`, gives dense vectors.  None makes
+        no dense index.
+    chunker : Chunker
+        How documents are split.
+    analyzer : Analyzer or str
+        "auto", the default, detects the languages of the first documents; or a language by
+        Snowball's name, such as "german"; or an analyzer.
+    bm25, dense : BM25, Dense
+        The choices for the two indexes.
+    """
+
+    encoder: "str | Path | Encoder | None"
+    chunker: "Chunker"
+    analyzer: "Analyzer | str"
+    bm25: BM25
+    dense: Dense

@@ -1,0 +1,285 @@
+"""The chunk store: documents, chunks and metadata in one SQLite file.
+
+A document is a row of `documents` with the generation in which it was born and, once it is
+replaced or deleted, the one in which it died.  A store is read *at* a generation: so a reader keeps
+its snapshot while a writer goes on, and what a killed writer left behind belongs to a generation
+that was never committed and is not seen.
+
+Chunks do not repeat the text: they point into their document's, in characters for users and in
+bytes of UTF-8 for SQLite.
+"""
+
+import json
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid.chunking import Chunk
+from hybrid.documents import Document
+from hybrid.errors import StoreError
+from indexes.candidates import Rows
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    key INTEGER PRIMARY KEY,
+    doc_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text BLOB NOT NULL,
+    metadata TEXT NOT NULL,
+    format TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    born INTEGER NOT NULL,
+    died INTEGER
+);
+CREATE UNIQUE INDEX IF NOT EXISTS living ON documents (doc_id) WHERE died IS NULL;
+CREATE TABLE IF NOT EXISTS chunks (
+    row INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL REFERENCES documents (key),
+    ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    first_byte INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
+"""
+
+_SEEN = "d.born <= :generation AND (d.died IS NULL OR d.died > :generation)"
+_CHUNK = """
+    c.row, d.doc_id, c.ordinal, substr(d.text, c.first_byte + 1, c.bytes), c.start, c.end,
+    d.title, d.metadata
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk as the store holds it, with what it shares with its document.
+
+    Attributes
+    ----------
+    row : int
+        Its number in every index; never reused.
+    doc_id, ordinal, text, start, end
+        As in `Chunk`: ``text == document.text[start:end]``.
+    title : str
+        The document's title.
+    metadata : dict
+        The document's metadata.
+    """
+
+    row: int
+    doc_id: str
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    title: str
+    metadata: dict[str, Any]
+
+    @property
+    def chunk_id(self) -> str:
+        """The stable name of the chunk: ``doc_id#ordinal``."""
+        return f"{self.doc_id}#{self.ordinal}"
+
+    @property
+    def indexed_text(self) -> str:
+        """What the indexes see of the chunk."""
+        return indexed_text(self.title, self.text)
+
+
+def indexed_text(title: str, text: str) -> str:
+    """Return what the indexes see of a chunk: the title on a line of its own, then the text."""
+    return f"{title}\n{text}" if title else text
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one document did to the rows."""
+
+    added: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
+
+
+class ChunkStore:
+    """Documents and their chunks at one generation.
+
+    Parameters
+    ----------
+    path : Path or None
+        The SQLite file, made when it is not there; None keeps all in memory.
+    generation : int
+        The generation to read, and to write when this is the writer.
+    """
+
+    def __init__(self, path: Path | None = None, generation: int = 1) -> None:
+        self.path, self.generation = path, generation
+        self._lock = threading.RLock()
+        try:
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot open the chunk store {path}: {error}") from error
+        weakref.finalize(self, self._db.close)
+        self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
+
+    def __len__(self) -> int:
+        """Return the number of chunks that are seen."""
+        return self._one(
+            f"SELECT count(*) FROM chunks c JOIN documents d ON d.key = c.document WHERE {_SEEN}"
+        )
+
+    def count_documents(self) -> int:
+        """Return the number of documents that are seen."""
+        return self._one(f"SELECT count(*) FROM documents d WHERE {_SEEN}")
+
+    def hash_of(self, doc_id: str) -> str | None:
+        """Return the content hash of a document, or None when it is not there."""
+        sql = f"SELECT hash FROM documents d WHERE d.doc_id = :doc_id AND {_SEEN}"
+        found = self._all(sql, doc_id=doc_id)
+        return str(found[0][0]) if found else None
+
+    def put(self, document: Document, chunks: Sequence[Chunk]) -> Change:
+        """Add a document, in place of one with the same id."""
+        with self._lock:
+            removed = self.remove(document.doc_id).removed
+            key = self._db.execute(
+                "INSERT INTO documents (doc_id, title, text, metadata, format, hash, born) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    document.doc_id,
+                    document.title,
+                    document.text.encode(),
+                    json.dumps(dict(document.metadata), ensure_ascii=False),
+                    document.format,
+                    document.content_hash,
+                    self.generation,
+                ),
+            ).lastrowid
+            added = range(self._next_row, self._next_row + len(chunks))
+            places = zip(added, _byte_places(document.text, chunks), chunks, strict=True)
+            self._db.executemany(
+                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((row, key, c.ordinal, c.start, c.end, *place) for row, place, c in places),
+            )
+            self._next_row = added.stop
+        return Change(tuple(added), removed)
+
+    def remove(self, doc_id: str) -> Change:
+        """Delete a document; nothing happens when it is not there."""
+        with self._lock:
+            removed = self.rows_of(doc_id)
+            self._db.execute(
+                "UPDATE documents SET died = ? WHERE doc_id = ? AND died IS NULL",
+                (self.generation, doc_id),
+            )
+        return Change(removed=removed)
+
+    def rows_of(self, doc_id: str) -> tuple[int, ...]:
+        """Return the rows of a document's chunks, in their order."""
+        sql = f"""SELECT c.row FROM chunks c JOIN documents d ON d.key = c.document
+            WHERE d.doc_id = :doc_id AND {_SEEN} ORDER BY c.ordinal"""
+        return tuple(row for (row,) in self._all(sql, doc_id=doc_id))
+
+    def rows(self) -> Rows:
+        """Return all rows that are seen, ascending."""
+        sql = f"""SELECT c.row FROM chunks c JOIN documents d ON d.key = c.document
+            WHERE {_SEEN} ORDER BY c.row"""
+        return np.array([row for (row,) in self._all(sql)], np.int64)
+
+    def chunks(self, rows: Iterable[int]) -> list[StoredChunk]:
+        """Return the chunks of these rows, in the order of the rows.
+
+        Raises
+        ------
+        StoreError
+            If a row is not seen: an index and the store have drifted apart.
+        """
+        wanted = [int(row) for row in rows]
+        sql = f"""SELECT {_CHUNK} FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
+            JOIN documents d ON d.key = c.document WHERE {_SEEN} ORDER BY j.key"""
+        found = [_stored(record) for record in self._all(sql, rows=json.dumps(wanted))]
+        if len(found) < len(wanted):
+            missing = sorted(set(wanted) - {chunk.row for chunk in found})
+            raise StoreError(f"expected row {missing[0]} in the store, but it is not there")
+        return found
+
+    def doc_ids(self, rows: Iterable[int]) -> list[str]:
+        """Return the document of each of these rows, which must be seen."""
+        sql = """SELECT d.doc_id FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
+            JOIN documents d ON d.key = c.document ORDER BY j.key"""
+        return [name for (name,) in self._all(sql, rows=json.dumps(list(rows)))]
+
+    def all_chunks(self, batch: int = 1000) -> Iterator[list[StoredChunk]]:
+        """Yield all chunks by ascending row, a batch at a time."""
+        sql = f"""SELECT {_CHUNK} FROM chunks c JOIN documents d ON d.key = c.document
+            WHERE c.row > :last AND {_SEEN} ORDER BY c.row LIMIT :batch"""
+        last = -1
+        while found := [_stored(record) for record in self._all(sql, last=last, batch=batch)]:
+            yield found
+            last = found[-1].row
+
+    def select(self, condition: str, values: dict[str, Any]) -> Rows:
+        """Return the rows of documents `d` for which an SQL condition with bound values holds."""
+        sql = f"""SELECT c.row FROM documents d JOIN chunks c ON d.key = c.document
+            WHERE ({condition}) AND {_SEEN}"""
+        return np.array([row for (row,) in self._all(sql, **values)], np.int64)
+
+    def commit(self) -> None:
+        """Make what was written durable, still in its generation."""
+        with self._lock:
+            self._db.commit()
+
+    def discard(self, generation: int) -> None:
+        """Forget what was written after a generation, by a writer that did not come to commit."""
+        with self._lock:
+            self._db.execute(
+                "DELETE FROM chunks WHERE document IN (SELECT key FROM documents WHERE born > ?)",
+                (generation,),
+            )
+            self._db.execute("DELETE FROM documents WHERE born > ?", (generation,))
+            self._db.execute("UPDATE documents SET died = NULL WHERE died > ?", (generation,))
+            self._db.commit()
+            self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
+
+    def copy_to(self, path: Path) -> None:
+        """Write the whole store to another SQLite file."""
+        with self._lock:
+            self._db.commit()
+            target = sqlite3.connect(path)
+            self._db.backup(target)
+            target.close()
+
+    def close(self) -> None:
+        """Close the file; what was not committed is dropped."""
+        with self._lock:
+            self._db.close()
+
+    def _all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, {"generation": self.generation, **values}).fetchall()
+
+    def _one(self, sql: str) -> int:
+        return int(self._all(sql)[0][0])
+
+
+def _byte_places(text: str, chunks: Sequence[Chunk]) -> Iterator[tuple[int, int]]:
+    """Yield the first byte and the number of bytes of each chunk, for chunks in order."""
+    character = byte = 0
+    for chunk in chunks:
+        byte += len(text[character : chunk.start].encode())
+        character = chunk.start
+        yield byte, len(chunk.text.encode())
+
+
+def _stored(record: tuple[Any, ...]) -> StoredChunk:
+    row, doc_id, ordinal, text, start, end, title, metadata = record
+    return StoredChunk(
+        row, doc_id, ordinal, bytes(text).decode(), start, end, title, json.loads(metadata)
+    )
