@@ -22,11 +22,17 @@ _BOMS = {
 # well: charset-normalizer alone reads French "près" (cp1252) as cp1250 "prčs".  Its rarer
 # encodings (shift_jis_2004, mac_*, utf_16 without a mark) are left out: short koi8-r and 16 random
 # bytes were taken for them.
-_LEGACY = """cp1252 cp1251 koi8_r gb18030 big5hkscs cp932 euc_jp cp949 cp1250 iso8859_2 cp1253
-cp1254 cp1255 cp1256 cp874 cp1257 cp1258 cp866 iso8859_5""".split()
+# fmt: off
+_LEGACY = [
+    "cp1252", "cp1251", "koi8_r", "gb18030", "big5hkscs", "cp932", "euc_jp", "cp949", "cp1250",
+    "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874", "cp1257", "cp1258", "cp866",
+    "iso8859_5",
+]
+# fmt: on
 
-# Bytes below 32 that text files do not hold: all but tab, newline, form feed, return and escape.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+# Bytes below 32 that text files do not hold: all but tab, newline, form feed, return,
+# the end mark of DOS and escape.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")
 
 
 def read_text(path: Path, name: str, report: ReadReport) -> str:
@@ -96,7 +102,9 @@ def decode(data: bytes) -> tuple[str, str]:
         raise ValueError("binary file")
     try:
         return data.decode(encoding or "utf-8"), ""
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if encoding in ("utf-16", "utf-32"):
+            raise ValueError(f"undecodable bytes after the mark of {encoding}") from error
         return _mended(data) or _guessed(data)
 
 

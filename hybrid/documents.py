@@ -148,7 +148,7 @@ def documents_from_texts(
     if isinstance(texts, str):
         raise TypeError("expected a list of texts, not one str: pass [text]")
     texts = list(texts)
-    given = {
+    given: dict[str, list[Any]] = {
         "ids": list(map(str, range(len(texts))) if ids is None else ids),
         "titles": [""] * len(texts) if titles is None else list(titles),
         "metadata": [{}] * len(texts) if metadata is None else list(metadata),

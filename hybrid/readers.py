@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hybrid.documents import Document, ReadReport
@@ -114,8 +115,8 @@ def read_jsonl(path: str | os.PathLike[str], *, report: ReadReport) -> Iterator[
         If there is nothing at the path.
     """
     file = _existing(path)
-    make = with_own_id(file.name)
-    return _file(file, file.name, report, lambda *source: read_lines(*source, make))
+    reader = partial(read_lines, make=with_own_id(file.name))
+    return _file(file, file.name, report, reader)
 
 
 def read_beir(folder: str | os.PathLike[str], *, report: ReadReport) -> Iterator[Document]:
@@ -127,7 +128,7 @@ def read_beir(folder: str | os.PathLike[str], *, report: ReadReport) -> Iterator
         If the folder holds no ``corpus.jsonl``.
     """
     file = _existing(Path(folder) / _BEIR_CORPUS)
-    return _file(file, file.name, report, lambda *source: read_lines(*source, beir_document))
+    return _file(file, file.name, report, partial(read_lines, make=beir_document))
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

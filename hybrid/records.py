@@ -31,10 +31,12 @@ def read_csv(path: Path, name: str, report: ReadReport, delimiter: str = ",") ->
             # Where the next row begins is not known any more.
             raise ValueError(f"line {rows.line_num}: {error}; the rest was not read") from error
         if row is None:
-            return
+            break
         if any(cell.strip() for cell in row):
             number += 1
             yield _row_document(name, number, header, row)
+    if not number:
+        raise ValueError("no rows below the header")
 
 
 def read_tsv(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
@@ -130,12 +132,8 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        where = (
-            f"line {error.lineno} column {error.colno}"
-            if "\n" in text.strip()
-            else (f"column {error.colno}")
-        )
-        raise ValueError(f"not JSON: {error.msg} at {where}") from error
+        where = f"line {error.lineno}, " if "\n" in text.strip() else ""
+        raise ValueError(f"not JSON: {error.msg} at {where}column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("not readable JSON: nested too deeply") from error
 
@@ -160,11 +158,12 @@ def _fields(record: Record) -> tuple[str, str, str, Record]:
 def _row_document(name: str, number: int, header: list[str], row: list[str]) -> Document:
     names = [column.strip() or f"column {n}" for n, column in enumerate(header, start=1)]
     names += [f"column {n}" for n in range(len(header) + 1, len(row) + 1)]
-    cells = dict(zip_longest(names, row, fillvalue=""))
+    pairs = list(zip_longest(names, row, fillvalue=""))  # columns may share a name
+    cells = dict(pairs)
     doc_id = next((cells[key] for key in _ID_KEYS if cells.get(key)), number)
     return Document(
         f"{name}:{doc_id}",
-        "\n".join(f"{column}: {cell}" for column, cell in cells.items() if cell.strip()),
+        "\n".join(f"{column}: {cell}" for column, cell in pairs if cell.strip()),
         cells.get("title", ""),
         {"path": name, "row": number, **cells},
     )
