@@ -140,22 +140,29 @@ class Chunker:
         if self.size is None:
             yield 0, text
             return
-        kind = document.format
+        kind = document.format if document.format in _KINDS else "text"
         if kind == "python" and _depth(text) > _DEEPEST:
             kind = "text"
-        splitter = _splitter(
-            kind if kind in _KINDS else "text", self.size, self.overlap, self.unit, self.tokenizer
+        splitter = self._splitter(kind, self.size - self.overlap)
+        pieces: Iterator[tuple[int, str]] = (
+            (offset + start, piece)
+            for offset, stretch in _stretches(text, _STRETCH * self.size)
+            for start, piece in splitter.chunk_indices(stretch)
         )
-        for offset, stretch in _stretches(text, _STRETCH * self.size):
-            for start, piece in splitter.chunk_indices(stretch):
-                yield offset + start, piece
+        if self.overlap:
+            ends, wholes = self._splitter(kind, self.overlap), self._splitter(kind, self.size)
+            pieces = _overlapping(text, pieces, ends, wholes)
+        yield from pieces
+
+    def _splitter(self, kind: str, size: int) -> Any:
+        return _splitter(kind, size, self.unit, self.tokenizer)
 
 
 _KINDS = {"text": "TextSplitter", "markdown": "MarkdownSplitter", "python": "CodeSplitter"}
 
 
 @lru_cache(maxsize=32)
-def _splitter(kind: str, size: int, overlap: int, unit: str, tokenizer: str) -> Any:
+def _splitter(kind: str, size: int, unit: str, tokenizer: str) -> Any:
     import semantic_text_splitter
 
     splitter: Any = getattr(semantic_text_splitter, _KINDS[kind])
@@ -165,19 +172,40 @@ def _splitter(kind: str, size: int, overlap: int, unit: str, tokenizer: str) -> 
 
         grammar = (tree_sitter_python.language(),)
     if unit == "chars":
-        return splitter(*grammar, size, overlap=overlap)
+        return splitter(*grammar, size)
     try:
         if not tokenizer.endswith(".json"):
-            return splitter.from_tiktoken_model(*grammar, tokenizer, size, overlap=overlap)
+            return splitter.from_tiktoken_model(*grammar, tokenizer, size)
         # Truncation would count any long text as short, and padding any short text as long.
         model = json.loads(Path(tokenizer).read_text("utf-8"))
         plain = json.dumps(model | {"truncation": None, "padding": None})
-        return splitter.from_huggingface_tokenizer_str(*grammar, plain, size, overlap=overlap)
+        return splitter.from_huggingface_tokenizer_str(*grammar, plain, size)
     except Exception as error:  # the library raises bare Exceptions
         raise ValueError(
             f"expected a model known to tiktoken or the path of a tokenizer.json, "
             f"not {tokenizer!r}: {error}"
         ) from error
+
+
+def _overlapping(
+    text: str, pieces: Iterator[tuple[int, str]], ends: Any, wholes: Any
+) -> Iterator[tuple[int, str]]:
+    """Begin each piece with the end of the one before, where the two fit in a chunk.
+
+    The library has an overlap of its own, but with it returned chunks that are the beginning of
+    the next one, and panicked on text that is not ASCII (0.33.1, splitter.rs:737).
+    """
+    last_start, last = 0, ""
+    for start, piece in pieces:
+        begin, end = start, start + len(piece)
+        if last:
+            offset = ends.chunk_indices(last)[-1][0]
+            shared = last_start + offset
+            # Not when all of the last piece would come again.
+            if offset and len(wholes.chunk_indices(text[shared:end])) == 1:
+                begin = shared
+        yield begin, text[begin:end]
+        last_start, last = start, piece
 
 
 def _stretches(text: str, longest: int) -> Iterator[tuple[int, str]]:

@@ -90,7 +90,9 @@ def build_context(
     """
     if max_tokens < 1:
         raise ValueError(f"expected max_tokens of at least 1, not {max_tokens}")
-    text, citations, dropped = "", [], []
+    text = ""
+    citations: list[Citation] = []
+    dropped: list[str] = []
     for hit in hits:
         number = len(citations) + 1
         heading = f"{hit.title} ({hit.chunk_id})" if hit.title else hit.chunk_id

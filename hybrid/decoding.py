@@ -25,8 +25,8 @@ _BOMS = {
 # fmt: off
 _LEGACY = [
     "cp1252", "cp1251", "koi8_r", "gb18030", "big5hkscs", "cp932", "euc_jp", "cp949", "cp1250",
-    "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874", "cp1257", "cp1258", "cp866",
-    "iso8859_5",
+    "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874", "cp1257", "cp866", "iso8859_5",
+    "latin_1",  # for pages that declare it
 ]
 # fmt: on
 

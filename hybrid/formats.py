@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hybrid.decoding import check_size, read_text
@@ -82,14 +82,14 @@ def written(format: str, title: str = _NEVER) -> FileReader:
     def read(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
         text = read_text(path, name, report)
         found = heading.search(text)
-        yield Document(name, text, found[1].strip() if found else path.name, {"path": name}, format)
+        yield _filed(name, text, found[1] if found else "", format)
 
     return read
 
 
 def read_html(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
     """Yield an HTML file as Markdown."""
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, ProcessingInstruction
     from markdownify import MarkdownConverter
 
     text = read_text(path, name, report)
@@ -100,6 +100,8 @@ def read_html(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
     for element in soup(["head", "script", "style", "template"]):
         element.decompose()
+    for instruction in soup(string=lambda text: isinstance(text, ProcessingInstruction)):
+        instruction.extract()  # markdownify takes <?xml ...?> for text
     try:
         markdown = str(MarkdownConverter(heading_style="atx").convert_soup(soup))
     except RecursionError:
@@ -107,7 +109,7 @@ def read_html(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
         markdown = soup.get_text("\n")
     if not markdown.strip():
         raise ValueError("no text in the page")
-    yield Document(name, markdown, title or path.name, {"path": name}, "markdown")
+    yield _filed(name, markdown, title, "markdown")
 
 
 def read_office(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
@@ -128,8 +130,11 @@ def read_office(path: Path, name: str, report: ReadReport) -> Iterator[Document]
     if not markdown.strip():
         raise ValueError("no text in the file: are its pages scanned?")
     found = re.search(_MARKDOWN_TITLE, markdown, re.MULTILINE)
-    title = found[1].strip() if found else path.name
-    yield Document(name, markdown, title, {"path": name}, "markdown")
+    yield _filed(name, markdown, found[1] if found else "", "markdown")
+
+
+def _filed(name: str, text: str, title: str, format: str) -> Document:
+    return Document(name, text, title.strip() or PurePosixPath(name).name, {"path": name}, format)
 
 
 @cache
@@ -144,7 +149,7 @@ def _markitdown() -> Any:
 
 
 def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip(" -")
 
 
 READERS: dict[str, FileReader] = {

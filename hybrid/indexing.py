@@ -148,8 +148,8 @@ class Indexes:
             for arms, vector in zip(asked, vectors, strict=True):
                 arms["dense"] = Arm(self.dense, vector)
         if self.lexical is not None and embeddings.lexical is not None:
-            for arms, weights in zip(asked, embeddings.lexical, strict=True):
-                arms["lexical"] = Arm(self.lexical, weights.tocsr())
+            for number, arms in enumerate(asked):
+                arms["lexical"] = Arm(self.lexical, embeddings.lexical[[number]])
         return asked
 
     def default_fusion(self) -> Method:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from io import StringIO
 from itertools import zip_longest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hybrid.decoding import read_text, unicode_encoding
@@ -57,9 +57,9 @@ def read_json(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
                 report.skip(name, f"record {number}: {error}")
     elif isinstance(found, dict):
         _, title, text, metadata = _fields(found)
-        yield Document(name, text, title or path.name, {"path": name, **metadata})
+        yield Document(name, text, title or PurePosixPath(name).name, {"path": name, **metadata})
     else:
-        yield Document(name, text, path.name, {"path": name})
+        yield Document(name, text, PurePosixPath(name).name, {"path": name})
 
 
 def read_filed_lines(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
@@ -78,7 +78,7 @@ def read_lines(path: Path, name: str, report: ReadReport, make: Make) -> Iterato
             if not line.strip():
                 continue
             try:
-                record = _parse(line)
+                record = _parse(line.rstrip())
                 if not isinstance(record, dict):
                     raise ValueError(f"expected a JSON object, not {type(record).__name__}")
                 document = make(record, number)

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS documents (
     died INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS living ON documents (doc_id) WHERE died IS NULL;
+CREATE INDEX IF NOT EXISTS names ON documents (doc_id);
 CREATE TABLE IF NOT EXISTS chunks (
     row INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES documents (key),

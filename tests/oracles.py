@@ -60,7 +60,9 @@ def weighted(full_scores, scales, weights, k):
     fused = {}
     for row in rows:
         fused[row] = sum(
-            weights[name] / total * ((float(scores.get(row, 0.0)) - scales[name][0]) * scales[name][1])
+            weights[name]
+            / total
+            * ((float(scores.get(row, 0.0)) - scales[name][0]) * scales[name][1])
             for name, scores in sorted(full_scores.items())
         )
     return ranked(fused, k)

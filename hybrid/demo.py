@@ -1,0 +1,109 @@
+"""The demo: Python's standard library, and some questions to it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from hybrid.analysis import Analyzer
+from hybrid.console import tell_if_none
+from hybrid.display import Highlighter, Stages, show_hits
+from hybrid.documents import ReadReport
+from hybrid.results import Added, Hit
+from hybrid.retriever import Retriever
+from hybrid.stdlib import stdlib_documents
+
+# Of eighty that were tried, four with good answers.  LSA learns from these texts alone: it does not
+# know that to delete a folder with everything in it is `shutil.rmtree`, and a trained model does.
+QUESTIONS = (
+    "wait for several threads to reach the same point",
+    "keep a list sorted while inserting",
+    "run code in another process and wait for its output",
+    "cache the results of a function",
+)
+ANALYZER = Analyzer.named("english")
+HITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the demo found.
+
+    Attributes
+    ----------
+    documents : Added
+        What was indexed.
+    chunks : int
+        How many chunks that gave.
+    seconds : dict of str to float
+        How long each stage took.
+    answers : dict of str to list of Hit
+        The hits of each question.
+    """
+
+    documents: Added
+    chunks: int
+    seconds: dict[str, float]
+    answers: dict[str, list[Hit]]
+
+
+def ask(
+    retriever: Retriever, library: Path, questions: Sequence[str], *, report: ReadReport, keep: bool
+) -> Answers:
+    """Index a standard library, and put questions to it.
+
+    Parameters
+    ----------
+    retriever : Retriever
+        An empty one.
+    library : Path
+        The folder of the standard library.
+    questions : sequence of str
+        One or more.
+    report : ReadReport
+        Where it is noted what could not be read.
+    keep : bool
+        Whether to commit the index to its folder.
+    """
+    stages = Stages()
+    documents = list(stages.counted("read", stdlib_documents(library, report=report)))
+    added = retriever.add(stages.counted("index", documents))
+    with stages.stage("fit LSA"):
+        if keep:
+            retriever.commit()
+        else:
+            retriever.search(questions[0], 1)  # the first search after a change fits it
+    with stages.stage("search"):
+        answers = {question: retriever.search(question, HITS) for question in questions}
+    return Answers(added, len(retriever), stages.seconds, answers)
+
+
+def show(found: Answers, keep: Path | None) -> None:
+    """Print the answers, how long it took, and what to try next."""
+    for question, hits in found.answers.items():
+        click.secho(f"{question}\n", bold=True)
+        tell_if_none(hits)
+        if hits:
+            show_hits(hits, Highlighter.of(ANALYZER, question))
+        click.echo()
+    spent = ", ".join(f"{stage} {seconds:.2g} s" for stage, seconds in found.seconds.items())
+    click.echo(
+        f"{found.documents.added:,} docstrings and comments, {found.chunks:,} chunks: {spent}"
+    )
+    click.echo("\nTry next:")
+    for line in _next_steps(next(iter(found.answers)), keep):
+        click.echo(f"  {line}")
+
+
+def _next_steps(question: str, keep: Path | None) -> list[str]:
+    if keep is None:
+        again = 'hybrid demo "a question of your own"'
+    else:
+        again = f"hybrid search {shlex.quote(str(keep))} {shlex.quote(question)}"
+    return [
+        again,
+        "hybrid index FOLDER my-index",
+        'python -c \'import hybrid; print(hybrid.Retriever.from_folder("FOLDER").search("..."))\'',
+    ]

@@ -1,0 +1,165 @@
+"""What the command line shows: tables of hits, and progress."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rich import box
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hybrid.analysis import Analyzer
+from hybrid.results import ExplainedHit, Explanation, Hit, Part
+from hybrid.snippets import Snippet, best_snippet, marked
+
+_ROOM = 32  # columns of a table that are not the hit
+_NOT_RANKED = "–"
+# Documents may hold escape sequences that would change the terminal.
+_HARMLESS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Highlighter:
+    """Shows texts with the terms of a question highlighted.
+
+    Parameters
+    ----------
+    analyzer : Analyzer
+        The one of the index.
+    terms : sequence of str
+        The question's terms.
+    """
+
+    analyzer: Analyzer
+    terms: Sequence[str]
+
+    @classmethod
+    def of(cls, analyzer: Analyzer, query: str) -> "Highlighter":
+        """Return the highlighter for a question."""
+        return cls(analyzer, analyzer.query_terms(query))
+
+    def heading(self, hit: Hit) -> Text:
+        """Return the name of a hit, and its title on the next line."""
+        heading = Text(hit.chunk_id.translate(_HARMLESS), "bold cyan")
+        if hit.title and hit.title != hit.doc_id:
+            title = _styled(marked(hit.title, self.analyzer, self.terms))
+            heading = Text("\n").join([heading, title])
+        return heading
+
+    def snippet(self, hit: Hit, width: int = 200) -> Text:
+        """Return the passage of a hit that fits best."""
+        return _styled(best_snippet(hit.text, self.analyzer, self.terms, width))
+
+
+def show_hits(hits: Sequence[Hit], highlighter: Highlighter) -> None:
+    """Print hits as a table, with the rank that each index gave them."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, leading=1)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    names = sorted({name for hit in hits for name in hit.parts})
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("hit", overflow="fold")
+    for hit in hits:
+        ranks = [_rank(hit.parts.get(name)) for name in names]
+        found = Text("\n").join([highlighter.heading(hit), highlighter.snippet(hit)])
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", *ranks, found)
+    _stdout(hits).print(table)
+
+
+def show_explanation(explanation: Explanation, highlighter: Highlighter) -> None:
+    """Print how the score of each hit came about."""
+    console = _stdout([found.hit for found in explanation.hits])
+    console.print(Text(f"terms: {' '.join(explanation.query_terms) or '(none)'}\n"))
+    for found in explanation.hits:
+        console.print(Text(f"{found.hit.rank}. ", "bold").append(highlighter.heading(found.hit)))
+        console.print(highlighter.snippet(found.hit))
+        console.print(_sum(found))
+        matched = ", ".join(f"{term} {impact:.3f}" for term, impact in found.terms.items())
+        console.print(Text(f"matched: {matched or 'no term of the question'}\n"))
+    spent = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in explanation.timings_ms.items())
+    console.print(Text(f"answer: {explanation.certificate}\ntime: {spent}", "dim"))
+
+
+def _sum(found: ExplainedHit) -> Table:
+    """Return the parts of a score as a sum."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_footer=True)
+    table.add_column("index", "score")
+    for name in ("rank", "own score", "normalised", "× weight"):
+        table.add_column(name, justify="right")
+    table.add_column("= adds", f"{found.hit.score:.4f}", justify="right")
+    for name, part in found.hit.parts.items():
+        numbers = (part.score, part.normalised, part.weight, part.contribution)
+        table.add_row(name, _rank(part), *(f"{number:.4f}" for number in numbers))
+    return table
+
+
+def _rank(part: Part | None) -> str:
+    return _NOT_RANKED if part is None or part.rank is None else str(part.rank)
+
+
+def _styled(snippet: Snippet) -> Text:
+    text = Text(snippet.text.translate(_HARMLESS))
+    for start, end in snippet.marks:
+        text.stylize("bold yellow", start, end)
+    return text
+
+
+def _stdout(hits: Sequence[Hit]) -> Console:
+    """Return a console that, in a pipe, is wide enough to leave the ids on one line."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        widest = max((len(hit.chunk_id) for hit in hits), default=0)
+        console.width = max(console.width, _ROOM + widest)
+    return console
+
+
+class _Rate(ProgressColumn):
+    """How many a second, once there are some."""
+
+    def render(self, task: Task) -> Text:
+        """Return the number so far, and the rate."""
+        if not task.completed:
+            return Text("")
+        rate = f", {task.speed:,.0f}/s" if task.speed else ""
+        return Text(f"{task.completed:,.0f} documents{rate}", "cyan")
+
+
+@dataclass(slots=True)
+class Stages:
+    """Shows on stderr what is being done, when that is a terminal, and how long each stage took.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        By stage, as far as they are done.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Progress]:
+        """Show a spinner while the stage runs."""
+        console = Console(stderr=True)
+        columns = SpinnerColumn(), TextColumn("{task.description}"), _Rate()
+        start = time.perf_counter()
+        with Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as progress:
+            progress.add_task(name, total=None)
+            yield progress
+        self.seconds[name] = time.perf_counter() - start
+
+    def counted(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items, and show how many there were."""
+        with self.stage(name) as progress:
+            task = progress.task_ids[0]
+            for item in items:
+                yield item
+                progress.advance(task)
