@@ -31,13 +31,15 @@ VERSION = 1
 """Of the rules in this file; stored with an index.  Change it when the terms change."""
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\u30FC\uFF70"
-_UNSPACED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&[\p{L}\p{M}]"
+_UNSPACED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&\p{L}"
+_JOINING = r"\p{M}\u200C\u200D"  # vowel signs and accents belong to the letter before them
 _TOKEN = regex.compile(
     rf"""(?xV1)
     \p{{N}}+ (?: [.,] \p{{N}}+ )+
-    | [{_CJK}]+
-    | [{_UNSPACED}]+
-    | [[\p{{L}}\p{{M}}\p{{N}}\u200C\u200D]--[{_CJK}]--[{_UNSPACED}]]+
+    | [{_CJK}] [{_CJK}{_JOINING}]*
+    | [{_UNSPACED}] [[{_UNSPACED}]{_JOINING}]*
+    | [[\p{{L}}\p{{N}}]--[{_CJK}]--[{_UNSPACED}]]
+      [[\p{{L}}\p{{N}}{_JOINING}]--[{_CJK}]--[{_UNSPACED}]]*
     """
 )
 _ASCII_TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)+|[A-Za-z0-9]+")  # the same tokens, quicker

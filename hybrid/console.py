@@ -1,4 +1,4 @@
-"""How the commands behave: errors on one line, log messages on stderr, JSON in and out."""
+"""How the commands behave: help with examples, errors on one line, JSON in and out."""
 
 import json
 import logging
@@ -13,8 +13,34 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 
+class Command(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
+
+
 class Commands(click.Group):
-    """Commands whose errors are one line on stderr, and a traceback with ``--debug``."""
+    """Commands in the order of the file; errors are one line on stderr, without a traceback."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -31,22 +57,10 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-class JSONFilter(click.ParamType):
-    """A condition on the metadata as a JSON object."""
-
-    name = "json"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        """Return the condition; what is wrong with it is a usage error."""
-        try:
-            condition = json.loads(value)
-        except ValueError as error:
-            self.fail(f"expected JSON, not {value!r}: {error}", param, ctx)
-        if not isinstance(condition, dict):
-            self.fail(f'expected a JSON object such as {{"lang": "en"}}, not {value}', param, ctx)
-        return condition
+def _write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    with formatter.section("Examples"):
+        for example in examples:
+            formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
 class _Stderr(logging.Handler):
@@ -61,6 +75,21 @@ def log_to_stderr(level: int) -> None:
     logger = logging.getLogger("hybrid")
     logger.handlers = [_Stderr()]
     logger.setLevel(level)
+
+
+def parse_filter(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> dict[str, Any] | None:
+    """Return the condition that an option holds as JSON; what is wrong with it is a usage error."""
+    if value is None:
+        return None
+    try:
+        condition = json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"expected JSON, not {value!r}: {error}") from error
+    if not isinstance(condition, dict):
+        raise click.BadParameter(f'expected a JSON object such as {{"lang": "en"}}, not {value}')
+    return condition
 
 
 def print_json(result: Any) -> None:

@@ -1,7 +1,6 @@
 """Bytes of a file → text, also where the encoding is not told."""
 
 import codecs
-import re
 from pathlib import Path
 
 from hybrid.documents import ReadReport
@@ -29,10 +28,6 @@ _LEGACY = [
     "latin_1",  # for pages that declare it
 ]
 # fmt: on
-
-# Bytes below 32 that text files do not hold: all but tab, newline, form feed, return,
-# the end mark of DOS and escape.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")
 
 
 def read_text(path: Path, name: str, report: ReadReport) -> str:
@@ -120,8 +115,10 @@ def _mended(data: bytes) -> tuple[str, str] | None:
 def _guessed(data: bytes) -> tuple[str, str]:
     from charset_normalizer import from_bytes
 
+    # Plain lines tell nothing, but that the guess would be made from them if they come first.
+    telling = [line for line in data.splitlines() if not line.isascii() or b"charset" in line]
     # With the default of 512 bytes a sample that begins in mid-character has Japanese refused.
-    matches = from_bytes(data, cp_isolation=_LEGACY, steps=1, chunk_size=8192)
+    matches = from_bytes(b"\n".join(telling), cp_isolation=_LEGACY, steps=1, chunk_size=8192)
     best = matches.best()
     if best is None:
         raise ValueError("undecodable bytes")
@@ -133,7 +130,4 @@ def _guessed(data: bytes) -> tuple[str, str]:
         and match.multi_byte_usage == best.multi_byte_usage
     ]
     encoding = min(equals, key=_LEGACY.index)
-    text = data.decode(encoding)
-    if _CONTROL.search(text):
-        raise ValueError("undecodable bytes")
-    return text, encoding
+    return data.decode(encoding), encoding

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from hybrid.analysis import Analyzer
+from hybrid.building import new_index, tell_left_out
 from hybrid.console import tell_if_none
 from hybrid.display import Highlighter, Stages, show_hits
 from hybrid.documents import ReadReport
 from hybrid.results import Added, Hit
-from hybrid.retriever import Retriever
 from hybrid.stdlib import stdlib_documents
 
 # Of eighty that were tried, four with good answers.  LSA learns from these texts alone: it does not
@@ -50,34 +50,34 @@ class Answers:
 
 
 def ask(
-    retriever: Retriever, library: Path, questions: Sequence[str], *, report: ReadReport, keep: bool
+    library: Path, questions: Sequence[str], *, keep: Path | None, report: ReadReport
 ) -> Answers:
     """Index a standard library, and put questions to it.
 
     Parameters
     ----------
-    retriever : Retriever
-        An empty one.
     library : Path
         The folder of the standard library.
     questions : sequence of str
         One or more.
+    keep : Path or None
+        A new folder to save the index in; None: it is forgotten.
     report : ReadReport
         Where it is noted what could not be read.
-    keep : bool
-        Whether to commit the index to its folder.
     """
     stages = Stages()
-    documents = list(stages.counted("read", stdlib_documents(library, report=report)))
-    added = retriever.add(stages.counted("index", documents))
-    with stages.stage("fit LSA"):
-        if keep:
-            retriever.commit()
-        else:
-            retriever.search(questions[0], 1)  # the first search after a change fits it
-    with stages.stage("search"):
-        answers = {question: retriever.search(question, HITS) for question in questions}
-    return Answers(added, len(retriever), stages.seconds, answers)
+    with new_index(keep, {"encoder": "lsa", "analyzer": ANALYZER}) as retriever:
+        documents = list(stages.counted("read", stdlib_documents(library, report=report)))
+        added = retriever.add(stages.counted("index", documents))
+        tell_left_out(report, added)
+        with stages.stage("fit LSA"):
+            if keep is None:
+                retriever.search(questions[0], 1)  # the first search after a change fits it
+            else:
+                retriever.commit()
+        with stages.stage("search"):
+            answers = {question: retriever.search(question, HITS) for question in questions}
+        return Answers(added, len(retriever), stages.seconds, answers)
 
 
 def show(found: Answers, keep: Path | None) -> None:
@@ -104,6 +104,7 @@ def _next_steps(question: str, keep: Path | None) -> list[str]:
         again = f"hybrid search {shlex.quote(str(keep))} {shlex.quote(question)}"
     return [
         again,
-        "hybrid index FOLDER my-index",
+        "hybrid index FOLDER my-index                          # a folder of your own",
+        "hybrid index FOLDER my-index --encoder BAAI/bge-m3    # finds other words for it, too",
         'python -c \'import hybrid; print(hybrid.Retriever.from_folder("FOLDER").search("..."))\'',
     ]

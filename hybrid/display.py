@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -46,7 +46,7 @@ class Highlighter:
 
     def heading(self, hit: Hit) -> Text:
         """Return the name of a hit, and its title on the next line."""
-        heading = Text(hit.chunk_id.translate(_HARMLESS), "bold cyan")
+        heading = Text(hit.chunk_id.translate(_HARMLESS), "bold")
         if hit.title and hit.title != hit.doc_id:
             title = _styled(marked(hit.title, self.analyzer, self.terms))
             heading = Text("\n").join([heading, title])
@@ -59,7 +59,7 @@ class Highlighter:
 
 def show_hits(hits: Sequence[Hit], highlighter: Highlighter) -> None:
     """Print hits as a table, with the rank that each index gave them."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, leading=1)
+    table = _table(leading=1)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     names = sorted({name for hit in hits for name in hit.parts})
@@ -78,7 +78,7 @@ def show_explanation(explanation: Explanation, highlighter: Highlighter) -> None
     console = _stdout([found.hit for found in explanation.hits])
     console.print(Text(f"terms: {' '.join(explanation.query_terms) or '(none)'}\n"))
     for found in explanation.hits:
-        console.print(Text(f"{found.hit.rank}. ", "bold").append(highlighter.heading(found.hit)))
+        console.print(Text.assemble(f"{found.hit.rank}. ", highlighter.heading(found.hit)))
         console.print(highlighter.snippet(found.hit))
         console.print(_sum(found))
         matched = ", ".join(f"{term} {impact:.3f}" for term, impact in found.terms.items())
@@ -89,7 +89,7 @@ def show_explanation(explanation: Explanation, highlighter: Highlighter) -> None
 
 def _sum(found: ExplainedHit) -> Table:
     """Return the parts of a score as a sum."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_footer=True)
+    table = _table(show_footer=True)
     table.add_column("index", "score")
     for name in ("rank", "own score", "normalised", "× weight"):
         table.add_column(name, justify="right")
@@ -100,6 +100,10 @@ def _sum(found: ExplainedHit) -> Table:
     return table
 
 
+def _table(**options: Any) -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), **options)
+
+
 def _rank(part: Part | None) -> str:
     return _NOT_RANKED if part is None or part.rank is None else str(part.rank)
 
@@ -107,7 +111,7 @@ def _rank(part: Part | None) -> str:
 def _styled(snippet: Snippet) -> Text:
     text = Text(snippet.text.translate(_HARMLESS))
     for start, end in snippet.marks:
-        text.stylize("bold yellow", start, end)
+        text.stylize("bold red", start, end)
     return text
 
 
@@ -159,7 +163,4 @@ class Stages:
     def counted(self, name: str, items: Iterable[T]) -> Iterator[T]:
         """Yield the items, and show how many there were."""
         with self.stage(name) as progress:
-            task = progress.task_ids[0]
-            for item in items:
-                yield item
-                progress.advance(task)
+            yield from progress.track(items, task_id=progress.task_ids[0])

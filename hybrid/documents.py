@@ -126,12 +126,8 @@ def documents_from_texts(
     ----------
     texts : iterable of str
         The texts.
-    ids : iterable of str, optional
-        As many as there are texts; "0", "1", ... by default.
-    metadata : iterable of mapping, optional
-        As many as there are texts.
-    titles : iterable of str, optional
-        As many as there are texts.
+    ids, metadata, titles : iterable, optional
+        As many as there are texts.  The ids are "0", "1", ... by default.
 
     Returns
     -------

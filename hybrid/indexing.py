@@ -138,18 +138,25 @@ class Indexes:
         self._unencoded = set()
 
     def arms(self, questions: Sequence[str]) -> list[dict[str, Arm]]:
-        """Return, for each question, every index with the query it understands."""
-        asked = [{"bm25": Arm(self.bm25, self.analyzer.query_terms(text))} for text in questions]
-        if self.encoder is None:
+        """Return, for each question, every index with the query it understands.
+
+        A blank question is put to no index.
+        """
+        asked: list[dict[str, Arm]] = [{} for _ in questions]
+        places = [place for place, text in enumerate(questions) if text.strip()]
+        texts = [questions[place] for place in places]
+        for place, text in zip(places, texts, strict=True):
+            asked[place]["bm25"] = Arm(self.bm25, self.analyzer.query_terms(text))
+        if self.encoder is None or not texts:
             return asked
-        embeddings = self.encoder.encode_queries(questions)
+        embeddings = self.encoder.encode_queries(texts)
         if self.dense is not None:
-            vectors = dense_of(embeddings, questions, self.encoder)
-            for arms, vector in zip(asked, vectors, strict=True):
-                arms["dense"] = Arm(self.dense, vector)
+            vectors = dense_of(embeddings, texts, self.encoder)
+            for place, vector in zip(places, vectors, strict=True):
+                asked[place]["dense"] = Arm(self.dense, vector)
         if self.lexical is not None and embeddings.lexical is not None:
-            for number, arms in enumerate(asked):
-                arms["lexical"] = Arm(self.lexical, embeddings.lexical[[number]])
+            for number, place in enumerate(places):
+                asked[place]["lexical"] = Arm(self.lexical, embeddings.lexical[[number]])
         return asked
 
     def default_fusion(self) -> Method:

@@ -76,7 +76,7 @@ class Retriever:
                     f"open an index with Retriever.load"
                 )
             folder.mkdir(parents=True, exist_ok=True)
-        store = ChunkStore(None if folder is None else folder / "store.db", generation=0)
+        store = ChunkStore(None if folder is None else snapshot.store_file(folder), generation=0)
         return cls(store, indexes, choices.get("chunker", Chunker()), folder)
 
     @classmethod
@@ -158,7 +158,7 @@ class Retriever:
             raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
         indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
         indexes.load(files)
-        store = ChunkStore(folder / "store.db", manifest.generation)
+        store = ChunkStore(snapshot.store_file(folder), manifest.generation)
         retriever = cls(store, indexes, Chunker.from_settings(settings["chunker"]), folder)
         if settings["fusion"] is not None:
             retriever.fusion = from_settings(settings["fusion"])
@@ -241,7 +241,7 @@ class Retriever:
             return
         self._indexes.settle(self._store)
         with snapshot.replacing(folder) as fresh:
-            self._store.copy_to(fresh / "store.db")
+            self._store.copy_to(snapshot.store_file(fresh))
             snapshot.write(fresh, self._store.generation, self._settings(), self._indexes.save)
 
     def search(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fusion import Arm, Fused, Method, exact_top_k
+from fusion.exact import Parallel
 from hybrid.filters import compile_filter
 from hybrid.indexing import Indexes
 from hybrid.results import ExplainedHit, Explanation, Hit, hits_of
@@ -43,7 +44,7 @@ class Search:
             return []
         (arms,) = self.indexes.arms([query])
         allowed = self.allowed(condition)
-        return self._look_up(exact_top_k(arms, self.fusion, k, allowed, self.pool.map))
+        return self._look_up(self._fuse(arms, k, allowed, self.pool.map))
 
     def hits_of_many(
         self, queries: Sequence[str], k: int, condition: Filter | None
@@ -76,9 +77,7 @@ class Search:
             return Explanation(query, terms, (), None, clock.laps)
         arms = clock.lap("query", lambda: self.indexes.arms([query])[0])
         allowed = clock.lap("filter", lambda: self.allowed(condition))
-        fused = clock.lap(
-            "search", lambda: exact_top_k(arms, self.fusion, k, allowed, self.pool.map)
-        )
+        fused = clock.lap("search", lambda: self._fuse(arms, k, allowed, self.pool.map))
         hits = clock.lap("texts", lambda: self._look_up(fused))
         ranked = _with_all_ranks(hits, arms, allowed)
         impacts = self.indexes.bm25.impacts(terms)
@@ -94,6 +93,13 @@ class Search:
         mask[rows] = True
         return mask
 
+    def _fuse(
+        self, arms: Mapping[str, Arm], k: int, allowed: Mask | None, parallel: Parallel
+    ) -> Fused:
+        if not arms:
+            return Fused.none()
+        return exact_top_k(arms, self.fusion, k, allowed, parallel)
+
     def _fuse_many(
         self, queries: Sequence[str], k: int, condition: Filter | None
     ) -> Iterable[Fused]:
@@ -104,7 +110,7 @@ class Search:
         allowed = self.allowed(condition)
 
         def one(arms: Mapping[str, Arm]) -> Fused:
-            return exact_top_k(arms, self.fusion, k, allowed)
+            return self._fuse(arms, k, allowed, map)
 
         return self.pool.map(one, self.indexes.arms(queries))
 

@@ -45,6 +45,11 @@ class Manifest:
     format: int = FORMAT
 
 
+def store_file(folder: Path) -> Path:
+    """Return where the chunk store is."""
+    return folder / "store.db"
+
+
 def generation_folder(folder: Path, generation: int) -> Path:
     """Return where the files of a generation are."""
     return folder / f"gen-{generation:06d}"
@@ -82,6 +87,8 @@ def read(folder: Path) -> Manifest:
         manifest = Manifest(**values)
     except TypeError as error:
         raise IndexFormatError(f"expected other entries in {path}: {error}") from error
+    if not store_file(folder).exists():
+        raise IndexFormatError(f"expected {store_file(folder).name} in {folder}, but it is missing")
     for name, facts in manifest.files.items():
         file = folder / name
         size = file.stat().st_size if file.exists() else None

@@ -120,17 +120,18 @@ def test_python_is_split_at_statements_and_other_languages_as_text():
     assert plain == [chunk.text for chunk in split(text, 45, format="rust")] != python
 
 
-@pytest.mark.parametrize("format", ["text", "markdown", "python"])
-def test_a_line_without_spaces_does_not_take_minutes(format):
-    text = "".join(chr(0x4E00 + i * 7919 % 20000) for i in range(50_000))
+def test_a_line_without_spaces_does_not_take_minutes():
+    text = "".join(chr(0x4E00 + i * 7919 % 20000) for i in range(100_000))
     start = time.perf_counter()
-    check(text, split(text, 200, format=format))
-    assert time.perf_counter() - start < 5  # 0.5 s; 6 s without the cut of long lines
+    check(text, split(text, 200))
+    assert time.perf_counter() - start < 5  # 0.8 s here; 16 s without the cut of long lines
 
 
-def test_a_long_line_is_cut_after_a_space():
-    text = "word " * 1000
-    assert {chunk.text.split()[0] for chunk in split(text, 20)} == {"word"}
+@pytest.mark.parametrize("format", ["text", "markdown", "python"])
+def test_a_long_line_is_cut_after_a_space(format):
+    text = "meowing, " * 1000
+    chunks = split(text, 30, format=format)
+    assert {word for chunk in chunks for word in chunk.text.split()} == {"meowing,"}
 
 
 def test_deep_brackets_do_not_take_minutes():
