@@ -200,12 +200,9 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
     questions, or your own.
     """
     from hybrid import demo as session
-    from hybrid.documents import ReadReport
     from hybrid.stdlib import stdlib_folder
 
-    found = session.ask(
-        stdlib_folder(), questions or session.QUESTIONS, keep=keep, report=ReadReport()
-    )
+    found = session.ask(stdlib_folder(), questions or session.QUESTIONS, keep=keep)
     print_json(found) if as_json else session.show(found, keep)
 
 

@@ -11,7 +11,7 @@ from hybrid.analysis import Analyzer
 from hybrid.building import new_index, tell_left_out
 from hybrid.console import tell_if_none
 from hybrid.display import Highlighter, Stages, show_hits
-from hybrid.documents import ReadReport
+from hybrid.documents import ReadReport, Skipped
 from hybrid.results import Added, Hit
 from hybrid.stdlib import stdlib_documents
 
@@ -35,6 +35,8 @@ class Answers:
     ----------
     documents : Added
         What was indexed.
+    skipped : list of Skipped
+        What could not be read.
     chunks : int
         How many chunks that gave.
     seconds : dict of str to float
@@ -44,14 +46,13 @@ class Answers:
     """
 
     documents: Added
+    skipped: list[Skipped]
     chunks: int
     seconds: dict[str, float]
     answers: dict[str, list[Hit]]
 
 
-def ask(
-    library: Path, questions: Sequence[str], *, keep: Path | None, report: ReadReport
-) -> Answers:
+def ask(library: Path, questions: Sequence[str], *, keep: Path | None = None) -> Answers:
     """Index a standard library, and put questions to it.
 
     Parameters
@@ -60,12 +61,10 @@ def ask(
         The folder of the standard library.
     questions : sequence of str
         One or more.
-    keep : Path or None
-        A new folder to save the index in; None: it is forgotten.
-    report : ReadReport
-        Where it is noted what could not be read.
+    keep : Path, optional
+        A new folder to save the index in.
     """
-    stages = Stages()
+    report, stages = ReadReport(), Stages()
     with new_index(keep, {"encoder": "lsa", "analyzer": ANALYZER}) as retriever:
         documents = list(stages.counted("read", stdlib_documents(library, report=report)))
         added = retriever.add(stages.counted("index", documents))
@@ -77,7 +76,7 @@ def ask(
                 retriever.commit()
         with stages.stage("search"):
             answers = {question: retriever.search(question, HITS) for question in questions}
-        return Answers(added, len(retriever), stages.seconds, answers)
+        return Answers(added, report.skipped, len(retriever), stages.seconds, answers)
 
 
 def show(found: Answers, keep: Path | None) -> None:

@@ -1,0 +1,75 @@
+"""Every code block of the README runs, and prints what the README says it prints."""
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hybrid.cli import main
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks():
+    return BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_python_and_console_blocks_run_in_order(here):
+    """One session for all blocks; the text block after a Python block is its output."""
+    session, printed, checked = {}, None, 0
+    for kind, code in blocks():
+        if kind == "python":
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(compile(code, "README.md", "exec"), session)
+            printed = output.getvalue()
+        elif kind == "console":
+            Path("my-index").rename("earlier-index")  # the shell session starts afresh
+            for line in code.strip().splitlines():
+                run_command(line)
+            printed = None
+        elif kind == "text" and printed is not None:
+            assert printed == code
+            printed, checked = None, checked + 1
+    assert checked >= 4
+
+
+def run_command(line):
+    program, *arguments = shlex.split(line)
+    assert program == "hybrid"
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, f"{line}\n{done.output}"
+    assert done.output.strip()
+
+
+def test_the_shell_blocks_are_what_ci_runs():
+    """`.ci/run` takes them from here by their order: install and demo first, tests second."""
+    shell = [code for kind, code in blocks() if kind == "sh"]
+    assert shell[0].split() == ["pip", "install", ".", "hybrid", "demo"]
+    assert "pip install -e '.[test]'\npytest\n" in shell
+
+
+def test_links_in_the_docs_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_map_names_every_file():
+    """ARCHITECTURE.md tells what each module is for."""
+    told = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    for package in ("hybrid", "indexes", "fusion"):
+        for module in (ROOT / package).glob("*.py"):
+            assert module.name == "__init__.py" or module.name in told, module.name
