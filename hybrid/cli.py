@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hybrid import __version__
-from hybrid.console import Commands, log_to_stderr, parse_filter, print_json, tell_if_none
+from hybrid.console import (
+    Commands,
+    log_to_stderr,
+    parse_filter,
+    print_json,
+    replace_unprintable,
+    tell_if_none,
+)
 
 if TYPE_CHECKING:
     from hybrid.analysis import Analyzer
@@ -52,6 +59,7 @@ def main(verbose: bool, debug: bool) -> None:
     dense vectors for the meaning. A question is put to all of them, and their scores are fused
     exactly. Nothing is downloaded unless you name a model.
     """
+    replace_unprintable()
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
 
 

@@ -1,7 +1,9 @@
 """How the commands behave: help with examples, errors on one line, JSON in and out."""
 
+import io
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,6 +77,13 @@ def log_to_stderr(level: int) -> None:
     logger = logging.getLogger("hybrid")
     logger.handlers = [_Stderr()]
     logger.setLevel(level)
+
+
+def replace_unprintable() -> None:
+    """Have characters that the encoding of stdout or stderr lacks printed as question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def parse_filter(

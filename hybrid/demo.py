@@ -16,7 +16,7 @@ from hybrid.results import Added, Hit
 from hybrid.stdlib import stdlib_documents
 
 # Of eighty that were tried, four with good answers.  LSA learns from these texts alone: it does not
-# know that to delete a folder with everything in it is `shutil.rmtree`, and a trained model does.
+# know that deleting a folder with everything in it is `shutil.rmtree`.
 QUESTIONS = (
     "wait for several threads to reach the same point",
     "keep a list sorted while inserting",
@@ -104,6 +104,6 @@ def _next_steps(question: str, keep: Path | None) -> list[str]:
     return [
         again,
         "hybrid index FOLDER my-index                          # a folder of your own",
-        "hybrid index FOLDER my-index --encoder BAAI/bge-m3    # finds other words for it, too",
+        "hybrid index FOLDER my-index --encoder BAAI/bge-m3    # with a trained model",
         'python -c \'import hybrid; print(hybrid.Retriever.from_folder("FOLDER").search("..."))\'',
     ]

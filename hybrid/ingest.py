@@ -70,8 +70,7 @@ class Ingest:
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Delete documents and return how many there were."""
         there = [name for name in doc_ids if self.store.hash_of(name) is not None]
-        for name in there:
-            self.indexes.delete(self.store.remove(name).removed)
+        self.indexes.delete([row for name in there for row in self.store.remove(name).removed])
         return len(there)
 
     def _batches(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -101,12 +100,10 @@ class Ingest:
         if self.indexes.detect and texts:
             self.indexes = _with_analyzer(self.indexes, Analyzer.detected(texts))
         prepared = self.indexes.prepare(texts)  # all that can fail, before anything is changed
-        rows: list[int] = []
-        for document, split in zip(documents, chunks, strict=True):
-            change = self.store.put(document, split)
-            self.indexes.delete(change.removed)
-            rows.extend(change.added)
-        self.indexes.add(rows, prepared)
+        pairs = zip(documents, chunks, strict=True)
+        changes = [self.store.put(document, split) for document, split in pairs]
+        self.indexes.delete([row for change in changes for row in change.removed])
+        self.indexes.add([row for change in changes for row in change.added], prepared)
         return [doc.doc_id for doc, split in zip(documents, chunks, strict=True) if not split]
 
 

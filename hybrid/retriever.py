@@ -9,22 +9,18 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from fusion import Method
-from fusion.methods import from_settings, settings_of, weights_for
-from hybrid import snapshot
+from fusion.methods import weights_for
 from hybrid.analysis import Analyzer
-from hybrid.chunking import Chunker
 from hybrid.context import Context, build_context, estimate_tokens
 from hybrid.documents import Document, ReadReport, documents_from_texts
-from hybrid.encoders import reopen
 from hybrid.encoders.base import Encoder
-from hybrid.errors import EncoderMismatch, StoreError
-from hybrid.indexing import Indexes
-from hybrid.ingest import Ingest, new_indexes
+from hybrid.errors import StoreError
+from hybrid.ingest import Ingest
+from hybrid.opening import State, commit, copy, new_state, opened_state
 from hybrid.readers import open_source
 from hybrid.results import Added, Explanation, Hit
 from hybrid.searching import Filter, Search, check_question
-from hybrid.settings import BM25, Choices, Dense
-from hybrid.store import ChunkStore
+from hybrid.settings import Choices
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +38,9 @@ class Retriever:
     '0'
     """
 
-    def __init__(
-        self, store: ChunkStore, indexes: Indexes, chunker: Chunker, folder: Path | None = None
-    ) -> None:
-        self._store, self._indexes, self._chunker = store, indexes, chunker
-        self._folder = folder
-        self._committed = store.generation
-        self._fusion: Method | None = None
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._committed = state.store.generation
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "hybrid")
 
     @classmethod
@@ -67,17 +59,7 @@ class Retriever:
         FileExistsError
             If the folder has something in it.
         """
-        folder = None if path is None else Path(path)
-        indexes = new_indexes(choices)
-        if folder is not None:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise FileExistsError(
-                    f"expected a new or empty folder, but {folder} has something in it: "
-                    f"open an index with Retriever.load"
-                )
-            folder.mkdir(parents=True, exist_ok=True)
-        store = ChunkStore(None if folder is None else snapshot.store_file(folder), generation=0)
-        return cls(store, indexes, choices.get("chunker", Chunker()), folder)
+        return cls(new_state(path, choices))
 
     @classmethod
     def from_texts(
@@ -146,37 +128,21 @@ class Retriever:
         EncoderMismatch, AnalyzerMismatch
             If the index was built with another encoder or analyzer; says what differs.
         """
-        folder = Path(path)
-        manifest = snapshot.read(folder)
-        files = snapshot.generation_folder(folder, manifest.generation)
-        settings = manifest.settings
-        words = Analyzer.reopen(settings["analyzer"], analyzer)
-        model = None
-        if settings["encoder"] is not None:
-            model = reopen(settings["encoder"], encoder, files / "encoder", words)
-        elif encoder is not None:
-            raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
-        indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
-        indexes.load(files)
-        store = ChunkStore(snapshot.store_file(folder), manifest.generation)
-        retriever = cls(store, indexes, Chunker.from_settings(settings["chunker"]), folder)
-        if settings["fusion"] is not None:
-            retriever.fusion = from_settings(settings["fusion"])
-        return retriever
+        return cls(opened_state(Path(path), encoder, analyzer))
 
     def __len__(self) -> int:
         """Return the number of chunks."""
-        return len(self._store)
+        return len(self._state.store)
 
     @property
     def fusion(self) -> Method:
         """How the indexes are fused; set `hybrid.RRF(...)` or `hybrid.Weighted(...)`."""
-        return self._fusion or self._indexes.default_fusion()
+        return self._state.fusion or self._state.indexes.default_fusion()
 
     @fusion.setter
     def fusion(self, method: Method) -> None:
-        weights_for(method, self._indexes.names())
-        self._fusion = method
+        weights_for(method, self._state.indexes.names())
+        self._state.fusion = method
 
     def add(self, documents: Iterable[Document]) -> Added:
         """Add documents; one whose id is there replaces it, the same content changes nothing.
@@ -186,11 +152,11 @@ class Retriever:
         ValueError
             If an id comes twice.  Documents before it are in.
         """
-        self._begin()
-        ingest = Ingest(self._store, self._indexes, self._chunker)
-        done = ingest.add(documents)
-        self._indexes = ingest.indexes
-        return done
+        ingest = self._ingest()
+        try:
+            return ingest.add(documents)
+        finally:
+            self._state.indexes = ingest.indexes
 
     def update(self, documents: Iterable[Document]) -> Added:
         """Replace documents that are there.
@@ -202,7 +168,7 @@ class Retriever:
         """
         listed = list(documents)
         for document in listed:
-            if self._store.hash_of(document.doc_id) is None:
+            if self._state.store.hash_of(document.doc_id) is None:
                 raise ValueError(f"expected a document {document.doc_id!r} to update: add it")
         return self.add(listed)
 
@@ -210,8 +176,7 @@ class Retriever:
         """Delete documents and return how many there were."""
         if isinstance(doc_ids, str):
             raise TypeError(f"expected a list of document ids, not the text {doc_ids!r}")
-        self._begin()
-        return Ingest(self._store, self._indexes, self._chunker).delete(doc_ids)
+        return self._ingest().delete(doc_ids)
 
     def commit(self) -> None:
         """Make all changes last: whoever opens the folder sees them all, or none of them.
@@ -221,13 +186,11 @@ class Retriever:
         StoreError
             If the index lives in memory.
         """
-        if self._folder is None:
+        if self._state.folder is None:
             raise StoreError("expected an index folder to commit to, but this index is in memory")
         self._begin()
-        self._indexes.settle(self._store)
-        self._store.commit()
-        snapshot.write(self._folder, self._store.generation, self._settings(), self._indexes.save)
-        self._committed = self._store.generation
+        commit(self._state, self._state.folder)
+        self._committed = self._state.store.generation
 
     def save(self, path: str | Path) -> None:
         """Write the whole index, changes included, into a folder of its own.
@@ -235,14 +198,11 @@ class Retriever:
         An index that is there already is replaced as a whole; any other folder with something in
         it is refused with FileExistsError.
         """
-        folder = Path(path)
-        if self._folder is not None and folder.resolve() == self._folder.resolve():
+        own = self._state.folder
+        if own is not None and Path(path).resolve() == own.resolve():
             self.commit()
-            return
-        self._indexes.settle(self._store)
-        with snapshot.replacing(folder) as fresh:
-            self._store.copy_to(snapshot.store_file(fresh))
-            snapshot.write(fresh, self._store.generation, self._settings(), self._indexes.save)
+        else:
+            copy(self._state, Path(path))
 
     def search(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:
         """Return the best `k` chunks for a question.
@@ -294,7 +254,7 @@ class Retriever:
     def close(self) -> None:
         """Close files and threads; changes that were not committed are dropped."""
         self._pool.shutdown()
-        self._store.close()
+        self._state.store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -303,19 +263,17 @@ class Retriever:
         self.close()
 
     def _search(self) -> Search:
-        self._indexes.settle(self._store)
-        return Search(self._store, self._indexes, self.fusion, self._pool)
+        state = self._state
+        state.indexes.settle(state.store)
+        return Search(state.store, state.indexes, self.fusion, self._pool)
+
+    def _ingest(self) -> Ingest:
+        self._begin()
+        return Ingest(self._state.store, self._state.indexes, self._state.chunker)
 
     def _begin(self) -> None:
         """Start the generation after the committed one, unless it is open."""
-        if self._store.generation == self._committed:
-            self._store.discard(self._committed)
-            self._store.generation += 1
-
-    def _settings(self) -> dict[str, Any]:
-        chosen = None if self._fusion is None else settings_of(self._fusion)
-        return {
-            **self._indexes.settings(),
-            "chunker": self._chunker.settings(),
-            "fusion": chosen,
-        }
+        store = self._state.store
+        if store.generation == self._committed:
+            store.discard(self._committed)
+            store.generation += 1

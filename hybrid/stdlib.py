@@ -29,7 +29,7 @@ _LEFT_OUT = {
 }
 _LEAST_COMMENT = 80  # characters; shorter ones explain a line, and make no sense without it
 _LONGEST_TITLE = 200
-_RULER = re.compile(r"(\W)\1{3,}")  # lines such as ---- and ====
+_RULER = re.compile(r"([^\w\s])\1{3,}")  # lines such as ---- and ====
 
 _Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

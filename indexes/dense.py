@@ -17,7 +17,7 @@ from typing import Literal, Self, get_args
 
 import faiss
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from indexes.base import Statistics
 from indexes.candidates import (
@@ -31,6 +31,7 @@ from indexes.candidates import (
     is_allowed,
     top,
 )
+from indexes.slots import Slots
 from indexes.vectors import (
     Metric,
     Moments,
@@ -87,19 +88,16 @@ class DenseIndex:
             raise ValueError(f"expected a kind of {get_args(Kind)}, not {kind!r}")
         self.dimension, self.metric, self.kind = dimension, metric, kind
         self._vectors: Vectors = np.empty((0, dimension), np.float32)
-        self._rows: Rows = np.empty(0, np.int64)
-        self._live: Mask = np.empty(0, np.bool_)
-        self._position: NDArray[np.int64] = np.empty(0, np.int64)  # by row; -1: not held
+        self._slots = Slots()
         self._longest = 0.0
         self._moments = Moments.of(self._vectors, metric)
         self._graph: faiss.IndexHNSWFlat | None = None
-        self._pending: list[tuple[Rows, Vectors]] = []
+        self._pending: list[Vectors] = []
         self._stale = False
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        self._settle()
-        return int(np.count_nonzero(self._live))
+        return int(np.count_nonzero(self._slots.live))
 
     @property
     def unranked(self) -> float:
@@ -130,20 +128,14 @@ class DenseIndex:
         array = as_vectors(vectors, self.dimension, self.metric)
         rows = as_new_rows(rows, len(array))
         with self._lock:
-            self._settle()
-            there = self._positions(rows) >= 0
-            if there.any():
-                raise ValueError(f"row {rows[there][0]} is there already: delete it first")
-            self._pending.append((rows, array))
+            self._slots.append(rows)
+            self._pending.append(array)
             self._stale = True
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
         with self._lock:
-            self._settle()
-            positions = self._positions(as_rows(rows))
-            self._live = self._live.copy()
-            self._live[positions[positions >= 0]] = False
+            self._slots.kill(as_rows(rows))
             self._stale = True
 
     def search(self, query: ArrayLike, depth: int, allowed: Mask | None = None) -> Candidates:
@@ -168,7 +160,9 @@ class DenseIndex:
         target = as_query(query, self.dimension, self.metric)
         if target is None:
             return Candidates.none()
-        usable = self._live if allowed is None else self._live & is_allowed(self._rows, allowed)
+        usable = self._slots.live
+        if allowed is not None:
+            usable = usable & is_allowed(self._slots.rows, allowed)
         graph = self._graph
         if graph is None or np.count_nonzero(usable) < _FEW_ALLOWED * len(usable):
             return self._scan(target, depth, usable)
@@ -191,14 +185,14 @@ class DenseIndex:
             If a row has no vector and the metric is l2, where 0 would be the best score.
         """
         self._settle()
-        positions = self._positions(as_rows(rows))
-        held = positions >= 0
+        slots = self._slots.of(as_rows(rows))
+        held = slots >= 0
         if self.metric == "l2" and not held.all():
             raise ValueError(f"row {as_rows(rows)[~held][0]} has no vector in this index")
-        scores = np.zeros(len(positions), np.float32)
+        scores = np.zeros(len(slots), np.float32)
         target = as_query(query, self.dimension, self.metric)
         if target is not None:
-            scores[held] = exact_scores(self._vectors[positions[held]], target, self.metric)
+            scores[held] = exact_scores(self._vectors[slots[held]], target, self.metric)
         return scores
 
     def statistics(self, query: ArrayLike) -> Statistics:
@@ -218,8 +212,8 @@ class DenseIndex:
         state = {"settings": settings, "longest": self._longest}
         (folder / "state.json").write_text(json.dumps(state), "utf-8")
         np.save(folder / "vectors.npy", self._vectors, allow_pickle=False)
-        np.save(folder / "rows.npy", self._rows, allow_pickle=False)
-        np.save(folder / "live.npy", self._live, allow_pickle=False)
+        np.save(folder / "rows.npy", self._slots.rows, allow_pickle=False)
+        np.save(folder / "live.npy", self._slots.live, allow_pickle=False)
         self._moments.save(folder)
         if self._graph is not None:
             faiss.write_index(self._graph, str(folder / "graph.faiss"))
@@ -231,28 +225,27 @@ class DenseIndex:
         index = cls(**state["settings"])
         names = ("vectors", "rows", "live")
         read = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in names)
-        index._vectors, index._rows, index._live = read
+        index._vectors, rows, live = read
+        index._slots = Slots.restored(rows, live)
         index._moments, index._longest = Moments.load(folder), state["longest"]
         if (folder / "graph.faiss").exists():
             index._graph = faiss.read_index(str(folder / "graph.faiss"))
-        index._find_rows()
         return index
 
     def _scan(self, query: Vectors, depth: int, usable: Mask) -> Candidates:
         """Return the proven best rows of those that are usable."""
-        positions = np.flatnonzero(usable)
-        pool = self._vectors if usable.all() else self._vectors[positions]
+        rows = self._slots.rows[usable]
+        pool = self._vectors if usable.all() else self._vectors[usable]
         error = rounding_error(self.dimension, self._longest, query, self.metric)
         fetch = depth + MARGIN
         while 4 * fetch < len(pool):
             near, found = faiss.knn(query[None], pool, fetch, _faiss_metric(self.metric))
-            scores = exact_scores(pool[found[0]], query, self.metric)
-            best = top(self._rows[positions[found[0]]], scores, depth)
+            best = top(rows[found[0]], exact_scores(pool[found[0]], query, self.metric), depth)
             last = -near[0, -1] if self.metric == "l2" else near[0, -1]
             if best.scores[-1] > last + 2 * error:
                 return best
             fetch *= 4
-        return top(self._rows[positions], exact_scores(pool, query, self.metric), depth)
+        return top(rows, exact_scores(pool, query, self.metric), depth)
 
     def _walk(
         self, graph: faiss.IndexHNSWFlat, query: Vectors, depth: int, usable: Mask
@@ -262,54 +255,33 @@ class DenseIndex:
         chosen = None if usable.all() else faiss.IDSelectorBitmap(bits)
         parameters = faiss.SearchParametersHNSW(efSearch=ANN_LIST, sel=chosen)
         _, found = graph.search(query[None], ANN_LIST, params=parameters)
-        positions = found[0][found[0] >= 0]
-        scores = exact_scores(self._vectors[positions], query, self.metric)
-        return top(self._rows[positions], scores, depth)
-
-    def _positions(self, rows: Rows) -> NDArray[np.int64]:
-        """Return where the vectors of `rows` are, -1 for rows that have none."""
-        positions = np.full(len(rows), -1)
-        inside = rows < len(self._position)
-        positions[inside] = self._position[rows[inside]]
-        return positions
+        slots = found[0][found[0] >= 0]
+        scores = exact_scores(self._vectors[slots], query, self.metric)
+        return top(self._slots.rows[slots], scores, depth)
 
     def _settle(self) -> None:
         """Take in what was added and deleted since the last read."""
         if not self._stale:
             return
         with self._lock:
-            if self._graph is None or np.mean(~self._live) > _MOST_DEAD:
-                self._graph = None
-                self._vectors, self._rows = self._vectors[self._live], self._rows[self._live]
-                self._live = np.ones(len(self._rows), np.bool_)
-            added_rows = [rows for rows, _ in self._pending]
-            added = [vectors for _, vectors in self._pending]
-            self._rows = np.concatenate([self._rows, *added_rows])
-            self._vectors = np.concatenate([self._vectors, *added])
-            self._live = np.pad(
-                self._live, (0, len(self._rows) - len(self._live)), constant_values=True
-            )
+            self._vectors = np.concatenate([self._vectors, *self._pending])
             self._pending = []
-            live = self._vectors[self._live]
+            if self._graph is None or np.mean(~self._slots.live) > _MOST_DEAD:
+                self._graph = None
+                self._vectors = self._vectors[self._slots.compact()]
+            live = self._vectors[self._slots.live]
             self._moments = Moments.of(live, self.metric)
             self._longest = float(np.linalg.norm(live, axis=1).max(initial=0.0))
-            self._find_rows()
             self._extend_graph()
             self._stale = False
 
-    def _find_rows(self) -> None:
-        """Map each live row to the place of its vector."""
-        self._position = np.full(int(self._rows.max(initial=-1)) + 1, -1)
-        live = np.flatnonzero(self._live)
-        self._position[self._rows[live]] = live
-
     def _extend_graph(self) -> None:
         """Add to the graph what is not in it, or build it when the index has grown enough."""
-        wanted = self.kind == "hnsw" or (self.kind == "auto" and len(self._rows) > FLAT_LIMIT)
-        if not wanted or not len(self._rows):
+        size = len(self._slots)
+        if not size or self.kind == "flat" or (self.kind == "auto" and size <= FLAT_LIMIT):
             return
         if self._graph is None:
-            log.info("dense index: HNSW for %d rows (kind=%s)", len(self._rows), self.kind)
+            log.info("dense index: HNSW for %d rows (kind=%s)", size, self.kind)
             self._graph = faiss.IndexHNSWFlat(self.dimension, _LINKS, _faiss_metric(self.metric))
             self._graph.hnsw.efConstruction = _EF_CONSTRUCTION
         threads = faiss.omp_get_max_threads()

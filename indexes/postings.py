@@ -35,6 +35,7 @@ class Postings:
         self._offsets: NDArray[np.int64] = np.zeros(1, np.int64)
         self._rows: NDArray[np.int32] = np.empty(0, np.int32)
         self._values: NDArray[np.float32] = np.empty(0, np.float32)
+        self._dead: Mask = np.empty(0, np.bool_)  # deleted, with postings that are still there
         self._pending: list[tuple[Rows, sp.csr_matrix]] = []
         self._stale = False
         self._lock = threading.Lock()
@@ -63,8 +64,8 @@ class Postings:
         self._make_room(int(rows.max()) + 1)
         if self.live[rows].any():
             raise ValueError(f"row {rows[self.live[rows]][0]} is there already: delete it first")
-        if self._stale:
-            self._settle()  # a dead posting of a row that comes back must not come back with it
+        if self._dead[rows].any():
+            self._settle()  # the dead postings of a row that comes back must not come back with it
         with self._lock:
             self._pending.append((rows, matrix))
             self.live[rows] = True
@@ -75,7 +76,11 @@ class Postings:
         """Delete rows; those that are not held are passed over."""
         rows = as_rows(rows)
         rows = rows[rows < len(self.live)]
+        rows = rows[self.live[rows]]
+        if not len(rows):
+            return
         with self._lock:
+            self._dead[rows] = True
             self.live = self.live.copy()
             self.lengths = self.lengths.copy()
             self.live[rows] = False
@@ -111,6 +116,7 @@ class Postings:
         offsets, rows, values, lengths, live = arrays
         postings._offsets, postings._rows, postings._values = offsets, rows, values
         postings.lengths, postings.live = np.array(lengths), np.array(live)
+        postings._dead = np.zeros(len(live), np.bool_)
         return postings
 
     def _make_room(self, size: int) -> None:
@@ -118,6 +124,7 @@ class Postings:
         missing = size - len(self.live)
         if missing > 0:
             self.live = np.pad(self.live, (0, missing))
+            self._dead = np.pad(self._dead, (0, missing))
             self.lengths = np.pad(self.lengths, (0, missing))
 
     def _settle(self) -> None:
@@ -134,6 +141,7 @@ class Postings:
             self._rows = lists.indices.astype(np.int32)
             self._values = lists.data
             self._pending = []
+            self._dead[:] = False
             self._stale = False
 
     def _triplets(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float32]]:

@@ -27,6 +27,16 @@ def test_import_is_light_and_silent():
     assert not modules_after("import hybrid") & {*HEAVY, "numpy"}
 
 
+def test_no_module_imports_a_model_library_or_the_benchmarks():
+    packages = ("hybrid", "fusion", "indexes")
+    files = [path for name in packages for path in (ROOT / name).rglob("*.py")]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    found = modules_after("\n".join(f"import {name}" for name in names))
+    assert len(names) > 40
+    assert not found & {"torch", "transformers", "sentence_transformers", "sklearn", "pandas"}
+    assert not found & {"FlagEmbedding", "bench", "tests", "numba", "markitdown"}
+
+
 def test_a_search_needs_no_heavy_package():
     code = "import hybrid; hybrid.Retriever.from_texts(['cats'], encoder=None).search('cats')"
     assert not modules_after(code) & {"torch", "numba", "pandas", "sklearn", "transformers"}

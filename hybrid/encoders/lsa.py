@@ -27,6 +27,7 @@ from hybrid.encoders.base import Embeddings, Vectors
 
 _MOST_TERMS = 20_000
 _MOST_TEXTS = 10_000  # enough to learn the basis from; the others are projected onto it
+_FEW_TEXTS = 100  # with more, a term that is in one text only connects nothing
 _OVERSAMPLING, _POWER_ITERATIONS = 20, 2
 
 
@@ -69,7 +70,8 @@ class LSAEncoder:
         fitted = type(self)(self.analyzer, self.most)
         fitted.fitted_on = len(counts)
         spread = Counter(term for count in counts for term in count)
-        kept = [term for term, chunks in spread.most_common(_MOST_TERMS) if chunks > 1]
+        least = 2 if len(counts) > _FEW_TEXTS else 1
+        kept = [term for term, chunks in spread.most_common(_MOST_TERMS) if chunks >= least]
         if not kept:
             return fitted
         fitted._terms = {term: number for number, term in enumerate(kept)}

@@ -1,8 +1,6 @@
 """The demo on a small library."""
 
-import shutil
 import sysconfig
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,8 @@ from hybrid.stdlib import stdlib_documents, stdlib_folder
 SHUTIL = '''\
 """Utility functions for files.
 
-    XXX an indented part
+    An indented part.
+End.
 """
 
 # A comment block of a decent length is a document of its own,
@@ -24,6 +23,7 @@ SHUTIL = '''\
 # ----------------------------------------------------------------
 
 # too short
+one = 1  # a comment after code is left out, also when it has more than eighty characters in it
 text = """
 # not a comment, although it looks like one and has many more than eighty characters in its line
 """
@@ -44,7 +44,7 @@ class Reader(dict, metaclass=type):
             """Help to read."""
 
     def silent(self):
-        pass  # a comment after code is left out, even when it has far more than eighty characters in it
+        pass
 '''
 
 
@@ -91,7 +91,7 @@ def test_every_docstring_and_longer_comment_is_a_document(documents):
         "shutil.Reader",
         "shutil.Reader.read",
         "shutil.Reader.read.inner",
-        "shutil.py:6",
+        "shutil.py:7",
     ]
 
 
@@ -104,8 +104,8 @@ def test_titles_have_the_signature(documents):
 
 
 def test_texts_are_clean(documents):
-    assert documents["shutil"].text == "Utility functions for files.\n\n    XXX an indented part"
-    assert documents["shutil.py:6"].text == (
+    assert documents["shutil"].text == "Utility functions for files.\n\n    An indented part.\nEnd."
+    assert documents["shutil.py:7"].text == (
         "A comment block of a decent length is a document of its own,\n\n"
         "    with its indented parts, and the empty lines between them."
     )
@@ -117,13 +117,13 @@ def test_metadata_say_where_it_is(documents):
         "module": "shutil",
         "kind": "function",
         "path": "shutil.py",
-        "line": 20,
+        "line": 22,
     }
     kinds = {name: document.metadata["kind"] for name, document in documents.items()}
     assert kinds["json"] == "module"
     assert kinds["shutil.Reader"] == "class"
     assert kinds["shutil.Reader.read"] == "function"
-    assert kinds["shutil.py:6"] == "comment"
+    assert kinds["shutil.py:7"] == "comment"
 
 
 def test_a_file_that_is_not_python_is_reported(library):
@@ -149,11 +149,13 @@ def test_the_library_of_this_python_is_found_or_missed(monkeypatch, tmp_path):
         stdlib_folder()
 
 
-def test_this_python_has_five_thousand_documents():
-    names = [document.doc_id for document in stdlib_documents(stdlib_folder(), report=ReadReport())]
-    assert len(names) == len(set(names))
-    assert len(names) >= 5000  # 10,460 on Python 3.12, and more on 3.11 and 3.13
-    assert {"shutil.rmtree", "bisect.insort_left", "functools.cache"} <= set(names)
+def test_a_part_of_the_real_library_is_read():
+    report = ReadReport()
+    found = list(stdlib_documents(stdlib_folder() / "asyncio", report=report))
+    names = [document.doc_id for document in found]
+    assert not report.skipped
+    assert len(names) == len(set(names)) >= 400  # 529 on Python 3.11
+    assert "locks.Lock" in names
 
 
 def test_questions_are_answered_with_times(library):
@@ -175,8 +177,6 @@ def test_an_index_that_is_kept_answers_the_same(library, tmp_path, capsys):
 
 
 def test_nothing_is_left_of_a_demo_that_failed(library, tmp_path):
-    shutil.rmtree(library)
-    Path(library).mkdir()
-    with pytest.raises(ValueError, match="expected a question"):
-        ask(library, [""], keep=tmp_path / "kept")
+    with pytest.raises(TypeError, match="expected a question as text"):
+        ask(library, [7], keep=tmp_path / "kept")
     assert not (tmp_path / "kept").exists()

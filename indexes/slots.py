@@ -1,0 +1,79 @@
+"""Where the vector of each row is: rows have numbers of their own, arrays have slots."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.candidates import Mask, Rows
+
+Positions = NDArray[np.int64]
+
+
+class Slots:
+    """The rows of an array of vectors, slot by slot.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (slots,)
+        The row in each slot.
+    live : ndarray of bool, shape (slots,)
+        Whether the slot still counts; a row that was deleted leaves a dead slot.
+    """
+
+    def __init__(self) -> None:
+        self.rows: Rows = np.empty(0, np.int64)
+        self.live: Mask = np.empty(0, np.bool_)
+        self._slot: Positions = np.empty(0, np.int64)  # by row; -1 for none
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of(self, rows: Rows) -> Positions:
+        """Return the slot of each of `rows`, -1 for those that have none."""
+        slots = np.full(len(rows), -1)
+        inside = rows < len(self._slot)
+        slots[inside] = self._slot[rows[inside]]
+        return slots
+
+    def append(self, rows: Rows) -> None:
+        """Put rows into new slots.
+
+        Raises
+        ------
+        ValueError
+            If a row has a slot already.
+        """
+        there = self.of(rows) >= 0
+        if there.any():
+            raise ValueError(f"row {rows[there][0]} is there already: delete it first")
+        missing = int(rows.max(initial=-1)) + 1 - len(self._slot)
+        self._slot = np.pad(self._slot, (0, max(missing, 0)), constant_values=-1)
+        self._slot[rows] = np.arange(len(self.rows), len(self.rows) + len(rows))
+        self.rows = np.concatenate([self.rows, rows])
+        self.live = np.concatenate([self.live, np.ones(len(rows), np.bool_)])
+
+    def kill(self, rows: Rows) -> None:
+        """Let the slots of rows no longer count; rows without a slot are passed over."""
+        slots = self.of(rows)
+        held = slots >= 0
+        self.live = self.live.copy()
+        self.live[slots[held]] = False
+        self._slot[rows[held]] = -1
+
+    def compact(self) -> Mask:
+        """Close the gaps that dead slots leave, and return which slots were kept."""
+        kept = self.live
+        self.rows = self.rows[kept]
+        self.live = np.ones(len(self.rows), np.bool_)
+        self._slot[self.rows] = np.arange(len(self.rows))
+        return kept
+
+    @classmethod
+    def restored(cls, rows: Rows, live: Mask) -> Self:
+        """Return the slots that had these rows, of which some were dead."""
+        slots = cls()
+        slots.rows, slots.live = np.array(rows), np.array(live)
+        slots._slot = np.full(int(slots.rows.max(initial=-1)) + 1, -1)
+        slots._slot[slots.rows[slots.live]] = np.flatnonzero(slots.live)
+        return slots
