@@ -21,14 +21,24 @@ from hybrid.documents import ReadReport
 from hybrid.judgements import read_beir_queries, read_qrels
 from hybrid.readers import read_beir
 
-MEASURES = ("nDCG@10", "R@100", "RR@10")
+MEASURES = ("nDCG@10", "R@10", "R@100", "RR@10")
+SHOWN = ("nDCG@10", "R@100")
 
 
-def measure(folder: Path, encoder: str, whole: bool) -> Iterator[dict[str, Any]]:
-    """Yield a row of results for each index alone and for their default fusion."""
+def methods(retriever: hybrid.Retriever, encoder: str) -> dict[str, Method]:
+    """Return each index alone, both by rank, and the default, by the name of its column."""
+    return {
+        "BM25": hybrid.Weighted({"bm25": 1.0, "dense": 0.0}),
+        encoder: hybrid.Weighted({"bm25": 0.0, "dense": 1.0}),
+        "RRF k=60": hybrid.RRF(),
+        "default": retriever.fusion,
+    }
+
+
+def measure(folder: Path, encoder: str, chunker: hybrid.Chunker) -> Iterator[dict[str, Any]]:
+    """Yield a row of results for each index alone and for their fusions."""
     qrels = read_qrels(folder / "qrels" / "test.tsv")
     queries = {name: text for name, text in read_beir_queries(folder).items() if name in qrels}
-    chunker = hybrid.Chunker(size=None) if whole else hybrid.Chunker()
     with tempfile.TemporaryDirectory() as place:
         start = time.perf_counter()
         retriever = hybrid.Retriever.create(Path(place) / "index", encoder=encoder, chunker=chunker)
@@ -41,20 +51,21 @@ def measure(folder: Path, encoder: str, whole: bool) -> Iterator[dict[str, Any]]
             "queries": len(queries),
             "build_s": round(time.perf_counter() - start, 2),
         }
-        methods: dict[str, Method] = {
-            "bm25": hybrid.Weighted({"bm25": 1.0, "dense": 0.0}),
-            encoder: hybrid.Weighted({"bm25": 0.0, "dense": 1.0}),
-            "RRF k=60": hybrid.RRF(),
-            "default": retriever.fusion,
-        }
-        for name, method in methods.items():
+        for name, method in methods(retriever, encoder).items():
             retriever.fusion = method
             start = time.perf_counter()
             run = retriever.run(queries, k=100)
             mean_ms = 1000 * (time.perf_counter() - start) / len(queries)
             found = hybrid.evaluate(run, qrels, MEASURES)
-            yield {**facts, "method": name, **found, "mean_ms": round(mean_ms, 3)}
+            rounded = {measure: round(value, 4) for measure, value in found.items()}
+            yield {**facts, "method": name, **rounded, "mean_ms": round(mean_ms, 3)}
         retriever.close()
+
+
+def print_row(cells: list[str]) -> None:
+    """Print one row of a Markdown table at once."""
+    print("| " + " | ".join(cells) + " |")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -63,20 +74,25 @@ def main() -> None:
     parser.add_argument("collections", nargs="+", type=Path, help="folders in BEIR layout")
     parser.add_argument("--encoder", default="lsa", help="as in Retriever.create (default: lsa)")
     parser.add_argument("--whole", action="store_true", help="do not split documents")
-    parser.add_argument("--json", type=Path, help="append the rows to this JSON Lines file")
+    parser.add_argument("--json", type=Path, help="append every figure to this JSON Lines file")
     arguments = parser.parse_args()
-    columns = ("collection", "chunks", "method", *MEASURES, "build_s", "mean_ms")
-    print("| " + " | ".join(columns) + " |")
-    print("|" + "---|" * len(columns))
+    chunker = hybrid.Chunker(size=None) if arguments.whole else hybrid.Chunker()
+    columns = ["BM25", arguments.encoder, "RRF k=60", "default"]
+    print_row(["collection", "chunks", "queries", *columns])
+    print_row(["---"] * (3 + len(columns)))
+    sums = {column: [0.0] * len(SHOWN) for column in columns}
     for folder in arguments.collections:
-        for row in measure(folder, arguments.encoder, arguments.whole):
-            cells = [row[name] for name in columns]
-            shown = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells]
-            print("| " + " | ".join(shown) + " |")
-            sys.stdout.flush()
-            if arguments.json:
-                with arguments.json.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
+        rows = {row["method"]: row for row in measure(folder, arguments.encoder, chunker)}
+        cells = [" / ".join(f"{rows[name][shown]:.3f}" for shown in SHOWN) for name in columns]
+        print_row([folder.name, *(str(rows["BM25"][key]) for key in ("chunks", "queries")), *cells])
+        for name in columns:
+            sums[name] = [s + rows[name][m] for s, m in zip(sums[name], SHOWN, strict=True)]
+        if arguments.json:
+            with arguments.json.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows.values())
+    count = len(arguments.collections)
+    means = [" / ".join(f"{total / count:.3f}" for total in sums[name]) for name in columns]
+    print_row(["mean", "", "", *means])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The parallel indexes over one store: what a text becomes in each, and what a question becomes."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,16 +125,16 @@ class Indexes:
 
     def _settle(self, encoder: CorpusEncoder, store: ChunkStore) -> None:
         if len(self.bm25) <= ALWAYS_REFIT or self._changed > encoder.fitted_on / 10:
-            texts = (chunk.indexed_text for batch in store.all_chunks() for chunk in batch)
-            self.encoder = encoder = encoder.fit(texts)
+            rows = store.rows()
+            step = -(-len(rows) // encoder.learns_from) or 1
+            self.encoder = encoder = encoder.fit(_texts_of(store, rows[::step]))
             self.dense = None
-            self._unencoded = set(store.rows().tolist())
+            self._unencoded = set(rows.tolist())
             self._changed = 0
-        waiting = sorted(self._unencoded)
-        for start in range(0, len(waiting), 1000):
-            batch = store.chunks(waiting[start : start + 1000])
-            embeddings = encoder.encode_documents([chunk.indexed_text for chunk in batch])
-            self._add_embeddings([chunk.row for chunk in batch], embeddings)
+        waiting = np.array(sorted(self._unencoded), np.int64)
+        for rows in _batches(waiting):
+            texts = store.texts(rows)
+            self._add_embeddings(rows, encoder.encode_documents(texts))
         self._unencoded = set()
 
     def arms(self, questions: Sequence[str]) -> list[dict[str, Arm]]:
@@ -216,6 +216,16 @@ class Indexes:
             known = vectors.any(axis=1)
             rows, vectors = rows[known], vectors[known]
         self.dense.add(rows, vectors)
+
+
+def _batches(rows: Rows, size: int = 1000) -> Iterator[Rows]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _texts_of(store: ChunkStore, rows: Rows) -> Iterator[str]:
+    for batch in _batches(rows):
+        yield from store.texts(batch)
 
 
 def _made(folder: Path) -> Path:

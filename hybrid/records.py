@@ -146,7 +146,9 @@ def _fields(record: Record) -> tuple[str, str, str, Record]:
         raise ValueError(f"expected an id that is text or a whole number, not {doc_id!r}")
     text_key = next((key for key in _TEXT_KEYS if isinstance(rest.get(key), str)), None)
     if text_key is None:
+        # The whole record is the text; of it, what can be filtered by is metadata as well.
         text = json.dumps(record, ensure_ascii=False, indent=2)
+        rest = {key: value for key, value in rest.items() if not isinstance(value, dict | list)}
     else:
         text = rest.pop(text_key)
     title = rest.pop("title") if isinstance(rest.get("title"), str) else ""

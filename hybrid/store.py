@@ -88,11 +88,6 @@ class StoredChunk:
         """The stable name of the chunk: ``doc_id#ordinal``."""
         return f"{self.doc_id}#{self.ordinal}"
 
-    @property
-    def indexed_text(self) -> str:
-        """What the indexes see of the chunk."""
-        return indexed_text(self.title, self.text)
-
 
 def indexed_text(title: str, text: str) -> str:
     """Return what the indexes see of a chunk: the title on a line of its own, then the text."""
@@ -205,7 +200,8 @@ class ChunkStore:
         wanted = [int(row) for row in rows]
         sql = f"""SELECT {_CHUNK} FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
             JOIN documents d ON d.key = c.document WHERE {_SEEN} ORDER BY j.key"""
-        found = [_stored(record) for record in self._all(sql, rows=json.dumps(wanted))]
+        parsed: dict[str, dict[str, Any]] = {}  # the metadata of a document, once for its chunks
+        found = [_stored(record, parsed) for record in self._all(sql, rows=json.dumps(wanted))]
         if len(found) < len(wanted):
             missing = sorted(set(wanted) - {chunk.row for chunk in found})
             raise StoreError(f"expected row {missing[0]} in the store, but it is not there")
@@ -217,14 +213,13 @@ class ChunkStore:
             JOIN documents d ON d.key = c.document ORDER BY j.key"""
         return [name for (name,) in self._all(sql, rows=json.dumps(list(rows)))]
 
-    def all_chunks(self, batch: int = 1000) -> Iterator[list[StoredChunk]]:
-        """Yield all chunks by ascending row, a batch at a time."""
-        sql = f"""SELECT {_CHUNK} FROM chunks c JOIN documents d ON d.key = c.document
-            WHERE c.row > :last AND {_SEEN} ORDER BY c.row LIMIT :batch"""
-        last = -1
-        while found := [_stored(record) for record in self._all(sql, last=last, batch=batch)]:
-            yield found
-            last = found[-1].row
+    def texts(self, rows: Iterable[int]) -> list[str]:
+        """Return what the indexes see of these rows, which must be seen, in their order."""
+        sql = """SELECT d.title, substr(d.text, c.first_byte + 1, c.bytes)
+            FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
+            JOIN documents d ON d.key = c.document ORDER BY j.key"""
+        found = self._all(sql, rows=json.dumps([int(row) for row in rows]))
+        return [indexed_text(title, bytes(text).decode()) for title, text in found]
 
     def select(self, condition: str, values: dict[str, Any]) -> Rows:
         """Return the rows of documents `d` for which an SQL condition with bound values holds."""
@@ -279,8 +274,10 @@ def _byte_places(text: str, chunks: Sequence[Chunk]) -> Iterator[tuple[int, int]
         yield byte, len(chunk.text.encode())
 
 
-def _stored(record: tuple[Any, ...]) -> StoredChunk:
+def _stored(record: tuple[Any, ...], parsed: dict[str, dict[str, Any]]) -> StoredChunk:
     row, doc_id, ordinal, text, start, end, title, metadata = record
+    if metadata not in parsed:
+        parsed[metadata] = json.loads(metadata)
     return StoredChunk(
-        row, doc_id, ordinal, bytes(text).decode(), start, end, title, json.loads(metadata)
+        row, doc_id, ordinal, bytes(text).decode(), start, end, title, parsed[metadata]
     )

@@ -71,6 +71,10 @@ class CorpusEncoder(Encoder, Protocol):
     """An encoder that is fitted to the corpus and lives in the index folder."""
 
     @property
+    def learns_from(self) -> int:
+        """How many texts it is fitted to at most; of more, every n-th is taken."""
+
+    @property
     def fitted_on(self) -> int:
         """How many texts it was fitted on; 0 before the first fit."""
 

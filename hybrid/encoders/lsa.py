@@ -13,7 +13,6 @@ References
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +25,6 @@ from hybrid.analysis import Analyzer
 from hybrid.encoders.base import Embeddings, Vectors
 
 _MOST_TERMS = 20_000
-_MOST_TEXTS = 10_000  # enough to learn the basis from; the others are projected onto it
 _FEW_TEXTS = 100  # with more, a term that is in one text only connects nothing
 _OVERSAMPLING, _POWER_ITERATIONS = 20, 2
 
@@ -41,6 +39,8 @@ class LSAEncoder:
     dimension : int
         Most dimensions, >= 1; fewer on a corpus that has not that many.
     """
+
+    learns_from = 10_000  # enough for the basis; what it was not fitted to is projected onto it
 
     def __init__(self, analyzer: Analyzer, dimension: int = 256) -> None:
         if dimension < 1:
@@ -64,9 +64,9 @@ class LSAEncoder:
         """Return an encoder that is fitted to the texts of a corpus.
 
         It depends on the texts and their order only: the SVD starts from fixed numbers and runs
-        on one thread.  Of more than 10,000 texts every n-th is taken.
+        on one thread.
         """
-        counts = [Counter(self.analyzer.query_terms(text)) for text in _thinned(texts)]
+        counts = [Counter(self.analyzer.query_terms(text)) for text in texts]
         fitted = type(self)(self.analyzer, self.most)
         fitted.fitted_on = len(counts)
         spread = Counter(term for count in counts for term in count)
@@ -126,12 +126,6 @@ class LSAEncoder:
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         shape = (len(counts), len(self._terms))
         return sp.csr_matrix((weights / lengths[rows], terms, offsets), shape)
-
-
-def _thinned(texts: Iterable[str]) -> Iterable[str]:
-    """Return at most `_MOST_TEXTS` texts, evenly spread."""
-    listed = list(texts)
-    return islice(listed, 0, None, -(-len(listed) // _MOST_TEXTS) or 1)
 
 
 def _right_singular_vectors(matrix: sp.csr_matrix, most: int) -> Vectors:

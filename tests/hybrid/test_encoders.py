@@ -1,5 +1,8 @@
 """Encoders: what they give, how they are found, how they are recognised."""
 
+import json
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -42,8 +45,6 @@ def test_lsa_vectors_are_of_length_one_or_zero():
 def test_lsa_is_close_to_the_exact_svd():
     texts = topical(200, seed=3)
     encoder = LSAEncoder(Analyzer(), dimension=4).fit(texts)
-    from collections import Counter
-
     matrix = encoder._weighted([Counter(Analyzer().query_terms(text)) for text in texts])
     exact = np.linalg.svd(matrix.toarray(), full_matrices=False)[2][:4].T
     overlap = np.linalg.svd(exact.T @ encoder._basis)[1]
@@ -63,10 +64,13 @@ def test_lsa_on_next_to_nothing():
         assert encoder.encode_queries(["cat"]).dense.shape == (1, encoder.dimension)
 
 
-def test_lsa_learns_from_a_bounded_number_of_texts(monkeypatch):
-    monkeypatch.setattr("hybrid.encoders.lsa._MOST_TEXTS", 10)
-    assert LSAEncoder(Analyzer()).fit(topical(95)).fitted_on == 10
-    assert LSAEncoder(Analyzer()).fit(topical(10)).fitted_on == 10
+def test_lsa_learns_from_a_bounded_number_of_texts(monkeypatch, tmp_path):
+    monkeypatch.setattr(LSAEncoder, "learns_from", 10)
+    with hybrid.Retriever.from_texts(topical(95), encoder="lsa") as retriever:
+        retriever.save(tmp_path / "index")
+        assert len(retriever.search("cat purr", k=95)) == 95
+    (learned,) = (tmp_path / "index").rglob("lsa.json")
+    assert json.loads(learned.read_text("utf-8"))["fitted_on"] == 10
 
 
 def test_lsa_comes_back_from_a_folder(tmp_path):

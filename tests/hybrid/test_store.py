@@ -59,15 +59,13 @@ def test_a_row_that_is_gone_is_an_error():
     store.close()
 
 
-def test_batches_walk_over_all_chunks_in_order():
+def test_the_indexes_see_the_title_and_the_text():
     store = ChunkStore()
-    for number in range(7):
-        put(store, f"d{number}", "alpha")
-    store.remove("d3")
-    walked = [chunk.row for batch in store.all_chunks(batch=2) for chunk in batch]
-    assert walked == store.rows().tolist()
-    assert len(walked) == 6
-    assert store.count_documents() == 6
+    put(store, "a", "alpha", title="On letters")
+    put(store, "b", "beta")
+    store.remove("none")
+    assert store.texts(store.rows()[::-1]) == ["beta", "On letters\nalpha"]
+    assert store.count_documents() == 2
     store.close()
 
 
