@@ -217,13 +217,10 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
 @contextmanager
 def _opened(folder: Path) -> "Iterator[tuple[Retriever, Analyzer]]":
     """Open an index for searching, and its analyzer for highlighting."""
-    from hybrid import snapshot
-    from hybrid.analysis import Analyzer
     from hybrid.retriever import Retriever
 
-    analyzer = Analyzer.from_settings(snapshot.read(folder).settings["analyzer"])
-    with Retriever.load(folder, analyzer=analyzer) as retriever:
-        yield retriever, analyzer
+    with Retriever.load(folder) as retriever:
+        yield retriever, retriever.analyzer
 
 
 if __name__ == "__main__":

@@ -135,6 +135,11 @@ class Retriever:
         return len(self._state.store)
 
     @property
+    def analyzer(self) -> Analyzer:
+        """What makes terms of texts and questions here."""
+        return self._state.indexes.analyzer
+
+    @property
     def fusion(self) -> Method:
         """How the indexes are fused; set `hybrid.RRF(...)` or `hybrid.Weighted(...)`."""
         return self._state.fusion or self._state.indexes.default_fusion()

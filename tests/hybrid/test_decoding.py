@@ -39,6 +39,7 @@ FRENCH = "Le chat dort sur le canapé près de la fenêtre, et il rêve d'être 
         ("안녕하세요 이것은 짧은 한국어 텍스트입니다", "euc_kr"),
         ("Καλημέρα κόσμε, αυτό είναι ένα κείμενο", "cp1253"),
     ],
+    ids=lambda value: value[:12],
 )
 def test_legacy_encodings_are_guessed(text, encoding):
     found, guess = decode(text.encode(encoding))
