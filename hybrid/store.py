@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,11 @@ class ChunkStore:
         self._lock = threading.RLock()
         try:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
+            weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open the chunk store {path}: {error}") from error
-        weakref.finalize(self, self._db.close)
         self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
 
     def __len__(self) -> int:
@@ -248,9 +249,8 @@ class ChunkStore:
         """Write the whole store to another SQLite file."""
         with self._lock:
             self._db.commit()
-            target = sqlite3.connect(path)
-            self._db.backup(target)
-            target.close()
+            with closing(sqlite3.connect(path)) as target:
+                self._db.backup(target)
 
     def close(self) -> None:
         """Close the file; what was not committed is dropped."""
