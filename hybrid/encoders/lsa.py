@@ -86,7 +86,9 @@ class LSAEncoder:
         counts = [Counter(self.analyzer.query_terms(text)) for text in texts]
         if not self._terms:
             return Embeddings(dense=np.zeros((len(texts), self.dimension), np.float32))
-        vectors = self._weighted(counts) @ self._basis.astype(np.float64)
+        weighted = self._weighted(counts)
+        used = np.unique(weighted.indices)  # the whole basis in float64 takes longer than the rest
+        vectors = weighted[:, used] @ self._basis[used].astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return Embeddings(dense=(vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32))
 
