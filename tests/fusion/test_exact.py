@@ -196,6 +196,47 @@ def test_the_certificate_names_an_approximate_index():
     assert "over the approximate list of dense" in str(certificate)
 
 
+def lists_of(*columns):
+    """Make an index of one dimension for each column: its scores are the numbers themselves."""
+    arms = {}
+    for name, scores in zip("abcd", columns, strict=False):
+        index = DenseIndex(1, "ip")
+        index.add(range(len(scores)), [[score] for score in scores])
+        arms[name] = Arm(index, [1.0])
+    return arms
+
+
+def shallow(monkeypatch, depth):
+    monkeypatch.setattr(exact, "FIRST_DEPTH", depth)
+    return Weighted(norm="none")
+
+
+def test_a_row_that_leads_no_list_may_lead_them_all(monkeypatch):
+    """Row 2 is second everywhere and best together; the first read does not show it."""
+    arms = lists_of([10, 0, 9], [0, 10, 9])
+    found = exact_top_k(arms, shallow(monkeypatch, 1), 1)
+    assert answer(found) == [(2, 9.0)]
+    assert found.certificate.depths == {"a": 3, "b": 3}
+
+
+def test_it_leads_them_also_when_another_list_has_ended(monkeypatch):
+    arms = lists_of([10, 0, 9], [0, 10, 9])
+    words = BM25Index()
+    words.add(range(3), [["x"], ["y"], ["z"]])
+    arms["words"] = Arm(words, ["unknown"])
+    assert exact_top_k(arms, shallow(monkeypatch, 1), 1).rows.tolist() == [2]
+
+
+def test_an_unread_row_that_ties_and_has_the_lower_number_wins(monkeypatch):
+    """Row 9 reaches 11 on the lists that are read; so does row 5, which is on neither."""
+    one, two = [0.0] * 10, [0.0] * 10
+    one[9], one[1], one[5] = 14, 12, 12
+    two[0], two[2], two[5], two[9] = 10, 10, 10, 8
+    found = exact_top_k(lists_of(one, two), shallow(monkeypatch, 2), 2)
+    assert answer(found) == [(5, 11.0), (9, 11.0)]
+    assert answer(exact_top_k(lists_of(one, two), shallow(monkeypatch, 2), 1)) == [(5, 11.0)]
+
+
 def test_reads_no_deeper_than_it_must():
     """With a clear winner the first read proves the answer."""
     vectors = np.random.default_rng(0).standard_normal((2000, 8)).astype(np.float32)

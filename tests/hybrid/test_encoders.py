@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import hybrid
 from hybrid.analysis import Analyzer
@@ -56,6 +57,18 @@ def test_lsa_depends_on_the_texts_only():
     assert (one._basis == two._basis).all()
     together = one.encode_documents(["cat purr", "dog"]).dense
     assert (together[1] == one.encode_documents(["dog"]).dense[0]).all()
+
+
+def test_lsa_has_the_same_bits_for_any_number_of_threads():
+    """Matrices of this size are multiplied by several threads, and their sums cut accordingly."""
+    generator = np.random.default_rng(0)
+    words = generator.zipf(1.3, (1200, 25)) % 3000
+    texts = [" ".join(f"w{number}" for number in line) for line in words]
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(LSAEncoder(Analyzer()).fit(texts)._basis)
+    assert (found[0] == found[1]).all()
 
 
 def test_lsa_on_next_to_nothing():

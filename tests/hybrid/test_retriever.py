@@ -148,6 +148,24 @@ def test_any_history_equals_a_fresh_build(steps, kind, question):
         assert hits == found(fresh.search(" ".join(question), k=20))
 
 
+def test_one_more_document_refits_the_embedded_encoder():
+    """Up to 10,000 chunks an index with a history equals a fresh one, to the bit."""
+    texts = [f"{TEXTS[n % 5]} number{n % 7}" for n in range(60)]
+    more = "A kitten and a hound slept through number3."
+    documents = [Document(str(n), text) for n, text in enumerate([*texts, more])]
+    with (
+        hybrid.Retriever.create(encoder="lsa") as grown,
+        hybrid.Retriever.create(encoder="lsa") as fresh,
+    ):
+        grown.add(documents[:-1])
+        grown.search("kitten")
+        grown.add(documents[-1:])
+        fresh.add(documents)
+        assert found(grown.search("sleeping kitten", k=61)) == found(
+            fresh.search("sleeping kitten", k=61)
+        )
+
+
 def test_run_scores_documents_by_their_best_chunk():
     text = " ".join(f"Paragraph {n} talks of cats." for n in range(40))
     with hybrid.Retriever.from_texts(

@@ -91,6 +91,31 @@ def test_only_a_commit_lasts(tmp_path, encoder):
     assert [path.name for path in sorted(folder.glob("gen-*"))] == ["gen-000002"]
 
 
+def test_what_a_broken_commit_left_behind_is_not_seen(tmp_path, encoder, monkeypatch):
+    folder = tmp_path / "index"
+    with hybrid.Retriever.create(folder, encoder=encoder) as writer:
+        writer.add([Document("a", "cats purr"), Document("b", "dogs bark")])
+        writer.commit()
+    with hybrid.Retriever.load(folder, encoder=encoder) as writer:
+        writer.delete(["a"])
+        writer.add([Document("c", "birds sing")])
+        with monkeypatch.context() as patch:
+            patch.setattr(snapshot, "_sync", broken_disk)
+            with pytest.raises(OSError, match="disk full"):
+                writer.commit()
+    with hybrid.Retriever.load(folder, encoder=encoder) as opened:
+        assert {hit.doc_id for hit in opened.search("cats", k=9)} == {"a", "b"}
+        opened.add([Document("d", "fish swim")])
+        assert {hit.doc_id for hit in opened.search("cats", k=9)} == {"a", "b", "d"}
+        opened.commit()
+    with hybrid.Retriever.load(folder, encoder=encoder) as opened:
+        assert {hit.doc_id for hit in opened.search("cats", k=9)} == {"a", "b", "d"}
+
+
+def broken_disk(path):
+    raise OSError("disk full")
+
+
 def test_save_replaces_an_index_but_nothing_else(retriever, tmp_path, encoder):
     retriever.save(tmp_path / "index")
     retriever.delete(["d0"])

@@ -22,6 +22,22 @@ def test_repeated_query_terms_count():
     assert twice == pytest.approx(2 * once)
 
 
+def test_the_spread_of_one_term_is_exact():
+    index = BM25Index()
+    index.add(range(6), [["cat"] * n + ["dog"] for n in range(6)])
+    scores = index.score(["cat"], np.arange(6)).astype(float)
+    spread = index.statistics(["cat"])
+    assert (spread.mean, spread.std) == pytest.approx((scores.mean(), scores.std()), rel=1e-6)
+
+
+def test_the_variances_of_several_terms_add_up():
+    index = BM25Index()
+    index.add(range(6), [["cat"] * (n % 2) + ["dog"] * (n % 3) + ["x"] for n in range(6)])
+    cat, dog, both = (index.statistics(query) for query in (["cat"], ["dog"], ["cat", "dog"]))
+    assert both.mean == pytest.approx(cat.mean + dog.mean)
+    assert both.std**2 == pytest.approx(cat.std**2 + dog.std**2)
+
+
 def test_ranks_like_rank_bm25_where_the_formulas_agree():
     """BM25Plus with delta 0 differs from Lucene's by a factor of k1 + 1 and by its idf only."""
     generator = np.random.default_rng(7)
