@@ -26,6 +26,7 @@ import Stemmer
 
 from hybrid.errors import AnalyzerMismatch
 from hybrid.languages import BY_SCRIPT, FIXED, detect, stop_words
+from hybrid.settings import differences
 
 VERSION = 1
 """Of the rules in this file; stored with an index.  Change it when the terms change."""
@@ -172,16 +173,11 @@ class Analyzer:
             If the given one, or this version's, makes other terms; says what differs.
         """
         analyzer = given or cls.from_settings(stored)
-        found = analyzer.settings()
-        names = sorted(set(stored) | set(found))
-        differing = [name for name in names if stored.get(name) != found.get(name)]
+        differing = differences(stored, analyzer.settings())
         if differing:
-            listed = "; ".join(
-                f"{name}: index {stored.get(name)!r}, now {found.get(name)!r}" for name in differing
-            )
             raise AnalyzerMismatch(
                 f"expected the analyzer that the index was built with, but they differ in "
-                f"{listed}. Build the index again, or use the versions that built it"
+                f"{differing}. Build the index again, or use the versions that built it"
             )
         return analyzer
 

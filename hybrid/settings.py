@@ -1,5 +1,6 @@
 """The choices of an index: small frozen values that are refused at once when they are wrong."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -8,6 +9,16 @@ if TYPE_CHECKING:
     from hybrid.analysis import Analyzer
     from hybrid.chunking import Chunker
     from hybrid.encoders.base import Encoder
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Return in which settings an index and what is at hand differ, in words; "" when nowhere."""
+    names = sorted(set(stored) | set(given))
+    return "; ".join(
+        f"{name}: index {stored.get(name)!r}, given {given.get(name)!r}"
+        for name in names
+        if stored.get(name) != given.get(name)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import EncoderError, EncoderMismatch
+from hybrid.settings import differences
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -115,15 +116,10 @@ def dense_of(embeddings: Embeddings, texts: Sequence[str], encoder: Encoder) -> 
 
 def check_same(stored: Mapping[str, Any], encoder: Encoder) -> None:
     """Raise EncoderMismatch unless the encoder is the one whose fingerprint was stored."""
-    given = encoder.fingerprint()
-    names = sorted(set(stored) | set(given))
-    differing = [name for name in names if stored.get(name) != given.get(name)]
+    differing = differences(stored, encoder.fingerprint())
     if differing:
-        listed = "; ".join(
-            f"{name}: index {stored.get(name)!r}, given {given.get(name)!r}" for name in differing
-        )
         raise EncoderMismatch(
-            f"expected the encoder that the index was built with, but they differ in {listed}. "
+            f"expected the encoder that the index was built with, but they differ in {differing}. "
             f"Open it with that encoder, or build the index again"
         )
 

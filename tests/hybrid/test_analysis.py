@@ -117,7 +117,7 @@ def test_no_stop_words_where_no_list_is_known():
 def test_settings_go_through_json_and_refuse_another_analyzer():
     stored = json.loads(json.dumps(Analyzer(latin="german").settings()))
     assert Analyzer.reopen(stored, None) == Analyzer(latin="german")
-    with pytest.raises(AnalyzerMismatch, match="latin: index 'german', now 'english'"):
+    with pytest.raises(AnalyzerMismatch, match="latin: index 'german', given 'english'"):
         Analyzer.reopen(stored, Analyzer())
 
 
