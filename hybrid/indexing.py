@@ -88,6 +88,7 @@ class Indexes:
             "analyzer": self.analyzer.settings(),
             "bm25": self.choices[0].settings(),
             "dense": self.choices[1].settings(),
+            "changed_since_fit": self._changed,
         }
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
@@ -124,7 +125,7 @@ class Indexes:
                 self._settle(self.encoder, store)
 
     def _settle(self, encoder: CorpusEncoder, store: ChunkStore) -> None:
-        if len(self.bm25) <= ALWAYS_REFIT or self._changed > encoder.fitted_on / 10:
+        if len(self.bm25) <= ALWAYS_REFIT or self._changed > len(self.bm25) / 10:
             rows = store.rows()
             step = -(-len(rows) // encoder.learns_from) or 1
             self.encoder = encoder = encoder.fit(_texts_of(store, rows[::step]))
@@ -183,8 +184,9 @@ class Indexes:
             if canaries is not None:
                 np.save(_made(folder / "encoder") / "canaries.npy", canaries, allow_pickle=False)
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path, changed_since_fit: int) -> None:
         """Open the indexes that `save` wrote, and try the encoder on the canaries."""
+        self._changed = changed_since_fit
         self.bm25 = BM25Index.load(folder / "bm25")
         if (folder / "dense").exists():
             self.dense = DenseIndex.load(folder / "dense")

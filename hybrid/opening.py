@@ -12,11 +12,14 @@ from hybrid.analysis import Analyzer
 from hybrid.chunking import Chunker
 from hybrid.encoders import reopen
 from hybrid.encoders.base import Encoder
-from hybrid.errors import EncoderMismatch
+from hybrid.errors import EncoderMismatch, IndexFormatError
 from hybrid.indexing import Indexes
 from hybrid.ingest import new_indexes
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
+
+
+_SETTINGS = ("analyzer", "bm25", "changed_since_fit", "chunker", "dense", "encoder", "fusion")
 
 
 @dataclass(slots=True)
@@ -73,10 +76,13 @@ def opened_state(
     manifest = snapshot.read(folder)
     files = snapshot.generation_folder(folder, manifest.generation)
     settings = manifest.settings
+    missing = [name for name in _SETTINGS if name not in settings]
+    if missing:
+        raise IndexFormatError(f"expected {missing[0]!r} in the manifest of {folder}")
     words = Analyzer.reopen(settings["analyzer"], analyzer)
     model = _encoder_of(settings["encoder"], encoder, files / "encoder", words)
     indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
-    indexes.load(files)
+    indexes.load(files, settings["changed_since_fit"])
     store = ChunkStore(snapshot.store_file(folder), manifest.generation)
     fusion = None if settings["fusion"] is None else from_settings(settings["fusion"])
     return State(store, indexes, Chunker.from_settings(settings["chunker"]), folder, fusion)

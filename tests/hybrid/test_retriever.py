@@ -1,6 +1,7 @@
 """The retriever's promises to the people who import it."""
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -164,6 +165,27 @@ def test_one_more_document_refits_the_embedded_encoder():
         assert found(grown.search("sleeping kitten", k=61)) == found(
             fresh.search("sleeping kitten", k=61)
         )
+
+
+def test_a_large_index_refits_when_a_tenth_has_changed(tmp_path, monkeypatch):
+    """What changed is counted over sessions; in between new chunks are projected."""
+    monkeypatch.setattr("hybrid.indexing.ALWAYS_REFIT", 10)
+    documents = [Document(str(n), f"{TEXTS[n % 5]} number{n % 7}") for n in range(52)]
+
+    def fitted_on():
+        (learned,) = (tmp_path / "index").rglob("lsa.json")
+        return json.loads(learned.read_text("utf-8"))["fitted_on"]
+
+    with hybrid.Retriever.create(tmp_path / "index", encoder="lsa") as retriever:
+        retriever.add(documents[:40])
+        retriever.commit()
+    assert fitted_on() == 40
+    for upto, fitted in ((43, 40), (46, 46), (50, 46), (52, 52)):
+        with hybrid.Retriever.load(tmp_path / "index") as retriever:
+            retriever.add(documents[len(retriever) : upto])
+            assert retriever.search("kitten", k=60)[-1].rank == upto
+            retriever.commit()
+        assert fitted_on() == fitted
 
 
 def test_run_scores_documents_by_their_best_chunk():

@@ -168,6 +168,15 @@ def test_a_damaged_manifest(saved, content):
         hybrid.Retriever.load(saved)
 
 
+def test_a_manifest_that_lacks_a_setting(saved, encoder):
+    manifest = saved / "manifest.json"
+    values = json.loads(manifest.read_text("utf-8"))
+    del values["settings"]["chunker"]
+    manifest.write_text(json.dumps(values), "utf-8")
+    with pytest.raises(IndexFormatError, match="expected 'chunker' in the manifest"):
+        hybrid.Retriever.load(saved, encoder=encoder)
+
+
 def test_a_file_cut_short_or_missing(saved):
     vectors = next(saved.rglob("vectors.npy"))
     vectors.write_bytes(vectors.read_bytes()[:-8])
