@@ -18,7 +18,6 @@ from hybrid.ingest import new_indexes
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
 
-
 _SETTINGS = ("analyzer", "bm25", "changed_since_fit", "chunker", "dense", "encoder", "fusion")
 
 
