@@ -69,7 +69,8 @@ class Ingest:
 
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Delete documents and return how many there were."""
-        there = [name for name in doc_ids if self.store.hash_of(name) is not None]
+        distinct = dict.fromkeys(doc_ids)
+        there = [name for name in distinct if self.store.hash_of(name) is not None]
         self.indexes.delete([row for name in there for row in self.store.remove(name).removed])
         return len(there)
 

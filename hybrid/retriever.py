@@ -155,7 +155,8 @@ class Retriever:
         Raises
         ------
         ValueError
-            If an id comes twice.  Documents before it are in.
+            If an id comes twice.  Documents go in by the batch, and the batches before it are in;
+            in a folder they last only from the next `commit` on.
         """
         ingest = self._ingest()
         try:
