@@ -157,7 +157,7 @@ def _bound(
     for name, arm in arms.items():
         found = lists[name]
         cut = len(found) == depth or (not arm.index.exact and len(found))
-        highest = float(found.scores[-1]) if cut else arm.index.unranked
+        highest = float(found.scores[-1]) if cut else arm.index.unranked(arm.query)
         if highest == -np.inf:
             return -np.inf
         total += weights[name] * ((highest - scales[name].origin) * scales[name].slope)

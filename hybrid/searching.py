@@ -14,7 +14,7 @@ from hybrid.filters import compile_filter
 from hybrid.indexing import Indexes
 from hybrid.results import ExplainedHit, Explanation, Hit, hits_of
 from hybrid.store import ChunkStore
-from indexes.candidates import Mask
+from indexes.candidates import Mask, Scores
 
 Filter = Mapping[str, Any]
 T = TypeVar("T")
@@ -80,8 +80,10 @@ class Search:
         fused = clock.lap("search", lambda: self._fuse(arms, k, allowed, self.pool.map))
         hits = clock.lap("texts", lambda: self._look_up(fused))
         ranked = _with_all_ranks(hits, arms, allowed)
-        impacts = self.indexes.bm25.impacts(terms)
-        explained = tuple(ExplainedHit(hit, _matched(impacts, hit.row)) for hit in ranked)
+        parts = self.indexes.bm25.parts(terms, [hit.row for hit in ranked])
+        explained = tuple(
+            ExplainedHit(hit, _matched(parts, place)) for place, hit in enumerate(ranked)
+        )
         return Explanation(query, terms, explained, fused.certificate, clock.laps)
 
     def allowed(self, condition: Filter | None) -> Mask | None:
@@ -164,11 +166,7 @@ def _with_all_ranks(hits: list[Hit], arms: Mapping[str, Arm], allowed: Mask | No
     ]
 
 
-def _matched(impacts: Iterable[tuple[str, Any]], row: int) -> dict[str, float]:
-    """Return what each term adds to the score of a row, largest first."""
-    found = {}
-    for term, (rows, values) in impacts:
-        at = int(np.searchsorted(rows, row))
-        if at < len(rows) and rows[at] == row:
-            found[term] = float(values[at])
+def _matched(parts: Mapping[Any, Scores], place: int) -> dict[str, float]:
+    """Return what each term adds to the score of one of some rows, largest first."""
+    found = {term: float(scores[place]) for term, scores in parts.items() if scores[place]}
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from hybrid.analysis import Analyzer
     from hybrid.chunking import Chunker
     from hybrid.encoders.base import Encoder
+    from hybrid.text_analyzer import TextAnalyzer
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
@@ -31,19 +31,25 @@ class BM25:
         How late a repeated term stops to count, >= 0.
     b : float
         How much a long chunk is marked down, 0 to 1.
-    method : {"lucene"}
-        The variant of the formula.
+    method : str
+        The variant of the formula: "lucene", "robertson", "atire", "bm25l", "bm25+", or those of
+        rank-bm25: "okapi", "okapi-l".
+    delta : float
+        What bm25l and bm25+ grant to every occurrence, >= 0.
+    epsilon : float
+        Share of the mean idf that okapi gives to a term in more than half of the chunks.
     """
 
     k1: float = 1.2
     b: float = 0.75
     method: str = "lucene"
+    delta: float = 0.5
+    epsilon: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 <= self.k1 < float("inf"):
-            raise ValueError(f"expected k1 >= 0, not {self.k1}")
-        if not 0 <= self.b <= 1:
-            raise ValueError(f"expected b from 0 to 1, not {self.b}")
+        from indexes.formulas import Formula
+
+        Formula(**asdict(self))  # refuses what is wrong
 
     def settings(self) -> dict[str, Any]:
         """Return the choices as JSON values."""
@@ -81,15 +87,17 @@ class Choices(TypedDict, total=False):
         no dense index.
     chunker : Chunker
         How documents are split.
-    analyzer : Analyzer or str
-        "auto", the default, detects the languages of the first documents; or a language by
-        Snowball's name, such as "german"; or an analyzer.
+    analyzer : TextAnalyzer, str or mapping
+        "auto", the default, detects whether the first documents are source code, and else in which
+        languages they are; "code"; "jieba", Chinese by words; a language by Snowball's name, such
+        as "german"; or an analyzer.  ``{"title": ..., "text": ...}`` has one of these, but not
+        "auto", for each field.
     bm25, dense : BM25, Dense
         The choices for the two indexes.
     """
 
     encoder: "str | Path | Encoder | None"
     chunker: "Chunker"
-    analyzer: "Analyzer | str"
+    analyzer: "TextAnalyzer | str | Mapping[str, TextAnalyzer | str]"
     bm25: BM25
     dense: Dense

@@ -17,7 +17,7 @@ from typing import Any
 
 from hybrid.errors import IndexFormatError
 
-FORMAT = 1
+FORMAT = 2
 """Of the index folder.  A folder of another format is refused."""
 
 _MANIFEST = "manifest.json"
@@ -118,10 +118,14 @@ def write(
     """
     target = generation_folder(folder, generation)
     shutil.rmtree(target, ignore_errors=True)  # left by a writer that was killed
+    known = _known_facts(folder)
     target.mkdir()
     save(target)
     paths = sorted(path for path in target.rglob("*") if path.is_file())
-    files = {path.relative_to(folder).as_posix(): _facts(path) for path in paths}
+    files = {
+        path.relative_to(folder).as_posix(): known.get(path.stat().st_ino) or _facts(path)
+        for path in paths
+    }
     for path in [*paths, target, folder]:
         _sync(path)
     manifest = asdict(Manifest(generation, settings, files))
@@ -173,6 +177,17 @@ def verify(folder: Path) -> list[str]:
         for name, facts in read(folder).files.items()
         if _facts(folder / name)["sha256"] != facts["sha256"]
     ]
+
+
+def _known_facts(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return what is known of the files of the last generation, by inode.
+
+    A file that is linked into the next generation is the same file, and is not read again.
+    """
+    if not (folder / _MANIFEST).exists():
+        return {}
+    paths = ((folder / name, facts) for name, facts in read(folder).files.items())
+    return {path.stat().st_ino: facts for path, facts in paths}
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -20,13 +20,14 @@ class Statistics:
     ----------
     mean, std : float
         Mean and standard deviation of the score over the live rows.
-    floor : float
-        What no score can be below.
+    floor, ceiling : float
+        What no score can be below or above.
     """
 
     mean: float
     std: float
     floor: float
+    ceiling: float
 
 
 class Index(Protocol[Query]):
@@ -37,16 +38,10 @@ class Index(Protocol[Query]):
     exact : bool
         Whether `search` finds the true best rows.  An approximate index may miss some; its list
         then ends somewhere, and only rows on it count as found.
-    unranked : float
-        What `score` gives for a row that the complete list of a query does not have: 0 where it
-        shares no term with the query, -inf where every row is on the list.
     """
 
     @property
     def exact(self) -> bool: ...  # noqa: D102
-
-    @property
-    def unranked(self) -> float: ...  # noqa: D102
 
     def __len__(self) -> int:
         """Return the number of live rows."""
@@ -64,6 +59,13 @@ class Index(Protocol[Query]):
 
     def score(self, query: Query, rows: Rows) -> Scores:
         """Return the exact score of each of `rows`, bit for bit that of `search`."""
+
+    def unranked(self, query: Query) -> float:
+        """Return the most that `score` gives a row that the complete list of a query lacks.
+
+        For BM25 and learned weights it is what a row without a term of the query gets; -inf where
+        every row is on the list.
+        """
 
     def statistics(self, query: Query) -> Statistics:
         """Return the spread of the query's score over the live rows."""

@@ -1,33 +1,40 @@
-"""BM25 over an inverted file.
-
-score(q, c) = sum over t in q of idf(t) * tf / (tf + k1 * (1 - b + b * length / average))
-idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
-
-This is Lucene's BM25 with the true length of a row, as in [1]_, table 1.  N, df and the average
-length are those of the live rows, at every moment.
-
-References
-----------
-.. [1] Kamphuis, de Vries, Boytsov, Lin, "Which BM25 Do You Mean? A Large-Scale Reproducibility
-   Study of Scoring Variants", ECIR 2020.
-"""
+"""BM25 over an inverted file; the formulas are in `indexes.formulas`."""
 
 import json
+import operator
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_depth
-from indexes.kernels import Impacts, at, best, moments
+from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
+from indexes.formulas import METHODS, Formula, mean_okapi_idf
+from indexes.inverting import ONES
+from indexes.matrices import are_numbers, as_counts, as_numbers, columns_of
+from indexes.parallel import search_many
 from indexes.postings import Postings
+from indexes.terms import TermBatch
+from indexes.view import Asked, View
+from indexes.vocabulary import Vocabulary
 
-METHODS = ("lucene",)
+__all__ = ["METHODS", "BM25Index"]
+
+Term = str | int
+TokenLists = TermBatch | sp.csr_matrix | Sequence[Sequence[Term]]
+
+
+class _Known(NamedTuple):
+    """What is known of a term: how many live rows hold it, its place in the view, its idf."""
+
+    df: int
+    slot: int
+    idf: float
 
 
 class BM25Index:
@@ -35,12 +42,11 @@ class BM25Index:
 
     Parameters
     ----------
-    method : {"lucene"}
-        The variant of the formula.
-    k1 : float
-        How late a repeated term stops to count, >= 0.
-    b : float
-        How much a long row is marked down, 0 to 1.
+    method : str
+        The variant of the formula: "lucene", "robertson", "atire", "bm25l", "bm25+", "okapi" or
+        "okapi-l"; see `indexes.formulas`.
+    k1, b, delta, epsilon : float
+        The constants of the formula; see `Formula`.
 
     Examples
     --------
@@ -51,61 +57,67 @@ class BM25Index:
     """
 
     exact = True
-    unranked = 0.0
 
-    def __init__(self, method: str = "lucene", *, k1: float = 1.2, b: float = 0.75) -> None:
-        if method not in METHODS:
-            raise ValueError(f"expected a BM25 method of {', '.join(METHODS)}, not {method!r}")
-        if not (np.isfinite(k1) and k1 >= 0):
-            raise ValueError(f"expected k1 >= 0, not {k1}")
-        if not 0 <= b <= 1:
-            raise ValueError(f"expected b from 0 to 1, not {b}")
-        self.method, self.k1, self.b = method, k1, b
+    def __init__(
+        self,
+        method: str = "lucene",
+        *,
+        k1: float = 1.2,
+        b: float = 0.75,
+        delta: float = 0.5,
+        epsilon: float = 0.25,
+    ) -> None:
+        self.formula = Formula(method, k1, b, delta, epsilon)
         self._postings = Postings()
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary = Vocabulary()
+        self._numbered: bool | None = None  # terms are integers; None: nothing was added yet
+        self._state: tuple[int, View] | None = None
 
     def __len__(self) -> int:
         return len(self._postings)
 
-    def add(self, rows: ArrayLike, token_lists: Sequence[Sequence[str]]) -> None:
+    def add(self, rows: ArrayLike, terms: TokenLists) -> None:
         """Add rows with their terms.
 
         Parameters
         ----------
         rows : array_like of int, shape (n,)
             New rows.
-        token_lists : sequence of n sequences of str
-            The terms of each row; repeats count.
+        terms : sequence of n sequences of str or int, TermBatch, or csr_matrix of shape (n, terms)
+            The terms of each row; repeats count.  Terms are strings or they are integers >= 0, the
+            columns of a matrix of counts for example; one index cannot have both.
 
         Raises
         ------
         ValueError
-            If a row is there already or stands twice, or the lengths differ.
+            If a row is there already or stands twice, the lengths differ, or counts are not whole
+            numbers >= 0.
         TypeError
-            If a string stands where a list of terms should.
+            If a string stands where a list of terms should, or strings and integers meet.
         """
-        offsets, terms, counts = [0], [], []
-        for tokens in token_lists:
-            if isinstance(tokens, str):
-                raise TypeError(f"expected a list of terms for each row, not the text {tokens!r}")
-            for token, count in Counter(tokens).items():
-                terms.append(self._vocabulary.setdefault(token, len(self._vocabulary)))
-                counts.append(count)
-            offsets.append(len(terms))
-        shape = (len(token_lists), len(self._vocabulary))
-        arrays = np.array(counts, np.float32), np.array(terms, np.int64), np.array(offsets)
-        self._postings.add(rows, sp.csr_matrix(arrays, shape))
+        if sp.issparse(terms):
+            matrix = sp.csr_matrix(terms)
+            self._add_numbers(rows, *columns_of(matrix), as_counts(matrix.data))
+        elif not isinstance(terms, TermBatch) and are_numbers(terms):
+            self._add_numbers(rows, *as_numbers(terms), ONES)
+        else:
+            batch = terms if isinstance(terms, TermBatch) else TermBatch.of(terms)
+            self._check_kind(numbered=False)
+            rows = self._postings.as_new(rows, len(batch))  # before new terms get numbers
+            numbers = self._vocabulary.numbers(batch.terms)
+            self._postings.add(rows, batch.offsets, numbers[batch.ids])
+            self._numbered = False
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
         self._postings.delete(rows)
 
-    def search(self, query: Sequence[str], depth: int, allowed: Mask | None = None) -> Candidates:
+    def search(self, query: Sequence[Term], depth: int, allowed: Mask | None = None) -> Candidates:
         """Return the best rows for a query.
 
         Parameters
         ----------
-        query : sequence of str
+        query : sequence of str or int
             Analysed terms; repeats count.  Unknown terms add nothing.
         depth : int
             Most rows to return, >= 1.  Fewer come back when fewer hold a term of the query.
@@ -115,64 +127,162 @@ class BM25Index:
         Returns
         -------
         Candidates
-            Scores are above 0.
+            Rows whose score is above that of a row without any term of the query, which is 0 but
+            for bm25l and bm25+.
         """
         check_depth(depth)
-        return best([lists for _, lists in self.impacts(query)], depth, allowed)
+        view = self._view()
+        return view.search(self._asked(view, query), depth, allowed)
 
     def search_many(
-        self, queries: Sequence[Sequence[str]], depth: int, allowed: Mask | None = None
+        self,
+        queries: Sequence[Sequence[Term]],
+        depth: int,
+        allowed: Mask | None = None,
+        *,
+        threads: int | None = None,
     ) -> list[Candidates]:
-        """Return `search` of every query."""
-        return [self.search(query, depth, allowed) for query in queries]
+        """Return `search` of every query, several at a time: one for each core, or `threads`."""
+        return search_many(lambda query: self.search(query, depth, allowed), queries, threads)
 
-    def score(self, query: Sequence[str], rows: Rows) -> Scores:
-        """Return the score of each of `rows`, 0 where a row is not held or holds no term."""
-        return at([lists for _, lists in self.impacts(query)], as_rows(rows))
+    def score(self, query: Sequence[Term], rows: ArrayLike) -> Scores:
+        """Return the score of each of `rows`, bit for bit that of `search`; 0 if it is not held."""
+        view = self._view()
+        return view.score(self._asked(view, query), as_rows(rows))
 
-    def statistics(self, query: Sequence[str]) -> Statistics:
+    def unranked(self, query: Sequence[Term]) -> float:
+        """Return the score of a row without any term of the query."""
+        return float(self._asked(self._view(), query).base)
+
+    def statistics(self, query: Sequence[Term]) -> Statistics:
         """Return the spread of the query's score over the live rows."""
-        lists = [lists for _, lists in self.impacts(query)]
-        mean, std = moments(lists, max(len(self), 1))
-        return Statistics(mean, std, floor=0.0)
+        view = self._view()
+        return view.statistics(self._asked(view, query), max(len(self), 1))
 
-    def impacts(self, query: Sequence[str]) -> list[tuple[str, Impacts]]:
-        """Return what each distinct term of a query adds to the rows that hold it.
-
-        Terms that no live row holds are left out.  The order is that of the query.
-        """
-        if isinstance(query, str):
-            raise TypeError(f"expected a list of terms, not the text {query!r}")
-        found = []
-        saturation = self._saturation()
-        for term, repeats in Counter(query).items():
-            rows, counts = self._postings.of(self._vocabulary.get(term, len(self._vocabulary)))
-            if len(rows):
-                df = len(rows)
-                idf = np.log1p((len(self) - df + 0.5) / (df + 0.5))
-                values = repeats * idf * counts / (counts + saturation[rows])
-                found.append((term, Impacts(rows, values)))
-        return found
+    def parts(self, query: Sequence[Term], rows: ArrayLike) -> dict[Term, Scores]:
+        """Return what each distinct term of a query adds to the score of each of `rows`."""
+        view, rows = self._view(), as_rows(rows)
+        repeats = {term: list(query).count(term) for term in query}
+        return {
+            term: view.score(self._asked(view, [term] * count), rows)
+            for term, count in repeats.items()
+        }
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder that exists."""
-        settings = {"method": self.method, "k1": self.k1, "b": self.b}
-        (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
-        terms = json.dumps(list(self._vocabulary), ensure_ascii=False)
-        (folder / "terms.json").write_text(terms, "utf-8")
+        """Write the index into a folder that exists; files that are written already are linked."""
+        facts = {**asdict(self.formula), "numbered": self._numbered}
+        (folder / "settings.json").write_text(json.dumps(facts), "utf-8")
+        self._vocabulary.save(folder)
         self._postings.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote."""
-        index = cls(**json.loads((folder / "settings.json").read_text("utf-8")))
-        terms = json.loads((folder / "terms.json").read_text("utf-8"))
-        index._vocabulary = {term: number for number, term in enumerate(terms)}
+        """Open an index that `save` wrote; most of it stays on disk until it is read."""
+        facts = json.loads((folder / "settings.json").read_text("utf-8"))
+        numbered = facts.pop("numbered")
+        index = cls(**facts)
+        index._numbered = numbered
+        index._vocabulary = Vocabulary.load(folder)
         index._postings = Postings.load(folder)
         return index
 
-    def _saturation(self) -> NDArray[np.float64]:
-        """Return the tf at which half of a term's weight is reached, by row."""
-        lengths = self._postings.lengths
-        average = lengths.sum() / max(len(self), 1) or 1.0
-        return self.k1 * (1 - self.b + self.b * lengths / average)
+    @classmethod
+    def from_rank_bm25(cls, other: Any) -> Self:
+        """Return the index of the corpus and the formula of a rank_bm25 object.
+
+        Parameters
+        ----------
+        other : BM25Okapi, BM25L or BM25Plus
+            Its scores are kept, up to rounding; its rows are numbered in the order of its corpus.
+
+        Raises
+        ------
+        TypeError
+            If it is something else.
+        """
+        methods = {"BM25Okapi": "okapi", "BM25L": "okapi-l", "BM25Plus": "bm25+"}
+        name = type(other).__name__
+        if name not in methods:
+            raise TypeError(f"expected an object of {', '.join(methods)}, not {name}")
+        constants = {
+            key: getattr(other, key) for key in ("delta", "epsilon") if hasattr(other, key)
+        }
+        index = cls(methods[name], k1=other.k1, b=other.b, **constants)
+        lists = [
+            [term for term, count in counts.items() for _ in range(count)]
+            for counts in other.doc_freqs
+        ]
+        index.add(range(len(lists)), lists)
+        return index
+
+    def _view(self) -> View:
+        """Return the present state, made anew when it has changed or its memory is full."""
+        postings = self._postings
+        postings.settle()
+        state = self._state
+        if state is not None and state[0] == postings.version and not state[1].full:
+            return state[1]
+        average, version = postings.average_length, postings.version
+        gains = [
+            self.formula.gain(
+                segment.tfs.astype(np.float64), segment.lengths.astype(np.float64), average
+            ).astype(np.float32)
+            for segment in postings.segments
+        ]
+        view = View(postings.segments, gains)
+        self._state = (version, view)
+        return view
+
+    def _asked(self, view: View, query: Sequence[Term]) -> Asked:
+        """Return a query in numbers; what is known of its terms is remembered."""
+        if isinstance(query, str):
+            raise TypeError(f"expected a list of terms, not the text {query!r}")
+        known, terms, base = view.known, [], 0.0
+        distinct = query if len(set(query)) == len(query) else Counter(query)
+        for term in distinct:
+            fact = known.get(term) or self._look_up(view, term)
+            if fact.idf:
+                weight = fact.idf if distinct is query else fact.idf * distinct[term]
+                terms.append((fact.df, fact.slot, weight))
+                base += weight
+        return Asked.of(terms, base * self.formula.absent())
+
+    def _look_up(self, view: View, term: Term) -> _Known:
+        postings = self._postings
+        number = self._number_of(term)
+        df = int(postings.dfs[number]) if number is not None and number < len(postings.dfs) else 0
+        if number is None or not df:
+            fact = _Known(0, 0, 0.0)
+        else:
+            rows = len(postings)
+            idf = self.formula.idf(df, rows, lambda: self._mean_idf(view))
+            fact = _Known(df, view.slot(number), idf)
+        view.known[term] = fact
+        return fact
+
+    def _mean_idf(self, view: View) -> float:
+        if None not in view.known:
+            view.known[None] = mean_okapi_idf(self._postings.dfs, len(self))
+        return float(view.known[None])
+
+    def _number_of(self, term: Term) -> int | None:
+        if not self._numbered:
+            return self._vocabulary.number(term) if isinstance(term, str) else None
+        number = operator.index(term)
+        return number if number >= 0 else None
+
+    def _add_numbers(
+        self,
+        rows: ArrayLike,
+        offsets: NDArray[np.int64],
+        ids: NDArray[np.uint32],
+        amounts: NDArray[np.uint32],
+    ) -> None:
+        self._check_kind(numbered=True)
+        self._postings.add(rows, offsets, ids, amounts)
+        self._numbered = True
+
+    def _check_kind(self, *, numbered: bool) -> None:
+        if len(self) and self._numbered != numbered:
+            kind = "integers" if self._numbered else "strings"
+            raise TypeError(f"expected terms as {kind}, like those before")

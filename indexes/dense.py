@@ -99,9 +99,8 @@ class DenseIndex:
     def __len__(self) -> int:
         return int(np.count_nonzero(self._slots.live))
 
-    @property
-    def unranked(self) -> float:
-        """The score of a row that has no vector."""
+    def unranked(self, query: ArrayLike) -> float:
+        """Return the score of a row that has no vector."""
         return -np.inf if self.metric == "l2" else 0.0
 
     @property
@@ -201,9 +200,11 @@ class DenseIndex:
         target = as_query(query, self.dimension, self.metric)
         floor = -1.0 if self.metric == "cosine" else -np.inf
         if target is None:
-            return Statistics(0.0, 0.0, floor)
+            return Statistics(0.0, 0.0, floor, 0.0)
         mean, std = self._moments.of_scores(target, self.metric)
-        return Statistics(mean, std, floor)
+        longest = float(np.linalg.norm(target)) * self._longest
+        ceiling = {"cosine": 1.0, "ip": longest, "l2": 0.0}[self.metric]
+        return Statistics(mean, std, floor, ceiling)
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists."""

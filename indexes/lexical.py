@@ -1,7 +1,7 @@
 """Learned lexical weights (BGE-M3, SPLADE) over the same inverted file as BM25.
 
-score(q, c) = sum over t of weight(q, t) * weight(c, t), an exact dot product of two sparse
-vectors with weights >= 0.
+score(q, c) = sum over t of weight(q, t) * weight(c, t), a dot product of two sparse vectors with
+weights >= 0, in float32.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_depth
-from indexes.kernels import Impacts, at, best, moments
+from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
+from indexes.matrices import as_weights, columns_of
+from indexes.parallel import search_many
 from indexes.postings import Postings
+from indexes.view import Asked, View
 
 SparseVector = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Distinct term ids and their weights."""
@@ -33,10 +35,10 @@ class LexicalIndex:
     """
 
     exact = True
-    unranked = 0.0
 
     def __init__(self) -> None:
-        self._postings = Postings()
+        self._postings = Postings(weighted=True)
+        self._state: tuple[int, View] | None = None
 
     def __len__(self) -> int:
         return len(self._postings)
@@ -56,8 +58,8 @@ class LexicalIndex:
         ValueError
             If a weight is negative or not finite, or a row is there already.
         """
-        _check_weights(matrix.data)
-        self._postings.add(rows, matrix)
+        matrix = sp.csr_matrix(matrix)
+        self._postings.add(rows, *columns_of(matrix), as_weights(matrix.data))
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
@@ -78,60 +80,75 @@ class LexicalIndex:
             Which rows may be found, by row number.
         """
         check_depth(depth)
-        return best([lists for _, lists in self.impacts(query)], depth, allowed)
+        view = self._view()
+        return view.search(self._asked(view, query), depth, allowed)
 
     def search_many(
         self,
         queries: "Sequence[SparseVector | sp.csr_matrix]",
         depth: int,
         allowed: Mask | None = None,
+        *,
+        threads: int | None = None,
     ) -> list[Candidates]:
-        """Return `search` of every query."""
-        return [self.search(query, depth, allowed) for query in queries]
+        """Return `search` of every query, several at a time: one for each core, or `threads`."""
+        return search_many(lambda query: self.search(query, depth, allowed), queries, threads)
 
-    def score(self, query: "SparseVector | sp.csr_matrix", rows: Rows) -> Scores:
+    def score(self, query: "SparseVector | sp.csr_matrix", rows: ArrayLike) -> Scores:
         """Return the score of each of `rows`, 0 where a row shares no term with the query."""
-        return at([lists for _, lists in self.impacts(query)], as_rows(rows))
+        view = self._view()
+        return view.score(self._asked(view, query), as_rows(rows))
+
+    def unranked(self, query: "SparseVector | sp.csr_matrix") -> float:
+        """Return the score of a row that shares no term with the query."""
+        return 0.0
 
     def statistics(self, query: "SparseVector | sp.csr_matrix") -> Statistics:
         """Return the spread of the query's score over the live rows."""
-        lists = [lists for _, lists in self.impacts(query)]
-        mean, std = moments(lists, max(len(self), 1))
-        return Statistics(mean, std, floor=0.0)
-
-    def impacts(self, query: "SparseVector | sp.csr_matrix") -> list[tuple[int, Impacts]]:
-        """Return what each term id of a query adds to the rows that hold it, by ascending id."""
-        found = []
-        for term, weight in sorted(_weights_of(query).items()):
-            rows, values = self._postings.of(term)
-            if len(rows) and weight > 0:
-                found.append((term, Impacts(rows, weight * values.astype(np.float64))))
-        return found
+        view = self._view()
+        return view.statistics(self._asked(view, query), max(len(self), 1))
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder that exists."""
+        """Write the index into a folder that exists; files that are written already are linked."""
         self._postings.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote."""
+        """Open an index that `save` wrote; most of it stays on disk until it is read."""
         index = cls()
         index._postings = Postings.load(folder)
         return index
 
+    def _view(self) -> View:
+        """Return the present state, made anew when it has changed or its memory is full."""
+        postings = self._postings
+        postings.settle()
+        state = self._state
+        if state is not None and state[0] == postings.version and not state[1].full:
+            return state[1]
+        none = np.empty(0, np.float32)  # the payload is the value
+        version, segments = postings.version, postings.segments
+        view = View(segments, [none] * len(segments))
+        self._state = (version, view)
+        return view
 
-def _weights_of(query: "SparseVector | sp.csr_matrix") -> dict[int, float]:
-    """Return {term id: weight} of a query in either form."""
-    if isinstance(query, tuple):
-        ids, weights = np.asarray(query[0], np.int64), np.asarray(query[1], np.float32)
-    else:
-        ids, weights = query.indices.astype(np.int64), query.data
-    _check_weights(weights)
-    if len(ids) != len(weights) or len(np.unique(ids)) < len(ids):
-        raise ValueError("expected distinct term ids with one weight each")
-    return dict(zip(ids.tolist(), weights.astype(float).tolist(), strict=True))
+    def _asked(self, view: View, query: "SparseVector | sp.csr_matrix") -> Asked:
+        """Return a query in numbers: without terms that no row holds, by ascending id."""
+        ids, weights = _vector_of(query)
+        dfs = self._postings.dfs
+        inside = ids < len(dfs)
+        ids, weights = ids[inside], weights[inside]
+        found = dfs[ids]
+        used = np.flatnonzero((found > 0) & (weights > 0))
+        order = used[np.lexsort((ids[used], found[used]))]
+        slots = np.array([view.slot(term) for term in ids[order].tolist()], np.int64)
+        return Asked(slots, weights[order], np.float32(0))
 
 
-def _check_weights(weights: NDArray[np.float32]) -> None:
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError("expected weights >= 0, but some are negative, NaN or infinite")
+def _vector_of(query: "SparseVector | sp.csr_matrix") -> SparseVector:
+    """Return the ids and weights of a query in either form, checked."""
+    ids, weights = query if isinstance(query, tuple) else (query.indices, query.data)
+    ids, weights = np.asarray(ids, np.int64), as_weights(weights)
+    if len(ids) != len(weights) or len(set(ids.tolist())) < len(ids) or (ids < 0).any():
+        raise ValueError("expected distinct term ids >= 0 with one weight each")
+    return ids, weights

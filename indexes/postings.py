@@ -1,158 +1,274 @@
-"""The inverted file: for every term, the live rows that hold it, with a value each.
+"""The inverted file: segments of rows, what is waiting to become one, and counts over live rows.
 
-Rows are added in batches and deleted one by one; the lists are brought up to date at the next
-read.  They hold live rows only, in ascending order, so everything that is computed from them is
-bit-equal to what a fresh build over the same rows gives.
+Rows are added in batches and deleted one by one; the segments are brought up to date at the next
+read.  A small batch becomes a small segment, and segments of one range are merged while the older
+is less than twice the size of the newer: a row is copied a few times in its life, and a change
+costs the same in a large index as in a small one.
+
+Document frequencies and lengths are whole numbers over the live rows, so they are those of a fresh
+build of these rows, whatever has happened before.
 """
 
+import json
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.candidates import Mask, Rows, as_new_rows, as_rows
+from indexes.inverting import ONES
+from indexes.segment import RANGE, Segment
 
-_FILES = ("offsets", "rows", "values", "lengths", "live")
+_ENOUGH = 1 << 23  # waiting postings that are made into segments at once, so that memory is bounded
+_SPARSE = 0.7  # a segment with a smaller share of live rows is written anew
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that wait for a segment: terms and amounts as in a CSR matrix."""
+
+    rows: Rows
+    offsets: NDArray[np.int64]
+    ids: NDArray[np.uint32]
+    amounts: NDArray[Any]
 
 
 class Postings:
     """Posting lists over integer terms.
 
+    Parameters
+    ----------
+    weighted : bool
+        Whether the amounts are float32 weights; otherwise they are counts.
+
     Attributes
     ----------
-    lengths : ndarray of float64, shape (rows ever seen,)
-        Sum of the values of each row; 0 for rows that are not live.
     live : ndarray of bool, shape (rows ever seen,)
         Which rows are held.
+    version : int
+        Goes up whenever `segments` or the counts change.
     """
 
-    def __init__(self) -> None:
-        self.lengths: NDArray[np.float64] = np.empty(0)
+    def __init__(self, *, weighted: bool = False) -> None:
+        self.weighted = weighted
         self.live: Mask = np.empty(0, np.bool_)
-        self._offsets: NDArray[np.int64] = np.zeros(1, np.int64)
-        self._rows: NDArray[np.int32] = np.empty(0, np.int32)
-        self._values: NDArray[np.float32] = np.empty(0, np.float32)
-        self._dead: Mask = np.empty(0, np.bool_)  # deleted, with postings that are still there
-        self._pending: list[tuple[Rows, sp.csr_matrix]] = []
-        self._stale = False
-        self._lock = threading.Lock()
+        self.version = 0
+        self._count = 0
+        self._length = 0
+        self._segments: list[Segment] = []
+        self._dfs: NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._waiting: list[Batch] = []
+        self._gone: list[Rows] = []
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self.live))
+        return self._count
 
-    def add(self, rows: ArrayLike, matrix: sp.csr_matrix) -> None:
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments, by their first row."""
+        self.settle()
+        return self._segments
+
+    @property
+    def dfs(self) -> NDArray[np.uint32]:
+        """How many live rows hold each term, by term; shorter than the vocabulary may be."""
+        self.settle()
+        return self._dfs
+
+    @property
+    def average_length(self) -> float:
+        """The mean sum of counts of a live row; 1 where there is none."""
+        self.settle()
+        return self._length / max(self._count, 1) or 1.0
+
+    def add(
+        self,
+        rows: ArrayLike,
+        offsets: NDArray[np.int64],
+        ids: NDArray[np.uint32],
+        amounts: NDArray[Any] = ONES,
+    ) -> None:
         """Add rows.
 
         Parameters
         ----------
         rows : array_like of int, shape (n,)
             New rows, in any order.
-        matrix : csr_matrix, shape (n, terms)
-            Value of each term in each row; zeros are not stored.
+        offsets : ndarray of int64, shape (n + 1,)
+            Where the terms of each row start in `ids`.
+        ids : ndarray of uint32
+            Terms; they may repeat.
+        amounts : ndarray of uint32 or float32
+            How often each counts; left out: once.
 
         Raises
         ------
         ValueError
             If a row is there already, or stands twice in `rows`, or the lengths differ.
         """
-        rows = as_new_rows(rows, matrix.shape[0])
-        if not len(rows):
-            return
-        self._make_room(int(rows.max()) + 1)
-        if self.live[rows].any():
-            raise ValueError(f"row {rows[self.live[rows]][0]} is there already: delete it first")
-        if self._dead[rows].any():
-            self._settle()  # the dead postings of a row that comes back must not come back with it
         with self._lock:
-            self._pending.append((rows, matrix))
+            rows = self.as_new(rows, len(offsets) - 1)
+            if not len(rows):
+                return
+            self._waiting.append(Batch(rows, offsets, ids, amounts))
+            most = max(int(rows.max()) + 1, len(self.live))
+            self.live = np.pad(self.live, (0, most - len(self.live)))
             self.live[rows] = True
-            self.lengths[rows] = np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
-            self._stale = True
+            self._count += len(rows)
+            if sum(len(batch.ids) for batch in self._waiting) > _ENOUGH:
+                self.settle()
+
+    def as_new(self, rows: ArrayLike, count: int) -> Rows:
+        """Return the rows of `count` new items, or raise ValueError as `add`."""
+        rows = as_new_rows(rows, count)
+        known = rows[rows < len(self.live)]
+        known = known[self.live[known]]
+        if len(known):
+            raise ValueError(f"row {known[0]} is there already: delete it first")
+        return rows
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
-        rows = as_rows(rows)
+        rows = np.unique(as_rows(rows))
         rows = rows[rows < len(self.live)]
         rows = rows[self.live[rows]]
         if not len(rows):
             return
         with self._lock:
-            self._dead[rows] = True
+            if any(np.isin(rows, batch.rows).any() for batch in self._waiting):
+                self.settle()
+            self._gone.append(rows)
             self.live = self.live.copy()
-            self.lengths = self.lengths.copy()
             self.live[rows] = False
-            self.lengths[rows] = 0.0
-            self._stale = True
+            self._count -= len(rows)
 
-    def of(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the live rows that hold a term, ascending, and their values."""
-        self._settle()
-        if term >= len(self._offsets) - 1:
-            return self._rows[:0], self._values[:0]
-        start, stop = self._offsets[term], self._offsets[term + 1]
-        return self._rows[start:stop], self._values[start:stop]
+    def settle(self) -> None:
+        """Bring the segments and the counts up to date."""
+        if not (self._waiting or self._gone):
+            return
+        with self._lock:
+            dfs, segments = self._dfs.copy(), list(self._segments)
+            if self._gone:  # first: a row that came back waits in a batch
+                gone = np.concatenate(self._gone)
+                segments = [self._without(segment, gone, dfs) for segment in segments]
+            for segment in self._made():
+                dfs = _added(dfs, segment)
+                self._length += int(segment.row_lengths.sum())
+                segments.append(segment)
+            self._segments, self._dfs = _tidy(segments), dfs
+            self._waiting, self._gone = [], []
+            self.version += 1
 
     def save(self, folder: Path) -> None:
-        """Write the lists as npy files into a folder that exists."""
-        self._settle()
-        arrays: tuple[NDArray[Any], ...] = (
-            self._offsets,
-            self._rows,
-            self._values,
-            self.lengths,
-            self.live,
-        )
-        for name, array in zip(_FILES, arrays, strict=True):
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        """Write the segments into a folder that exists; those that are written are linked."""
+        with self._lock:
+            self.settle()
+            self._segments = [
+                segment.save(folder / f"segment-{number:04d}")
+                for number, segment in enumerate(self._segments)
+            ]
+            live = np.array([segment.live for segment in self._segments], np.uint8)
+            np.save(folder / "live.npy", np.packbits(live.reshape(-1, RANGE), axis=1))
+            np.save(folder / "dfs.npy", self._dfs)
+            facts = {
+                "weighted": self.weighted,
+                "rows": len(self.live),
+                "length": self._length,
+                "segments": [[segment.first, segment.size] for segment in self._segments],
+            }
+            (folder / "postings.json").write_text(json.dumps(facts), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open what `save` wrote; the lists stay on disk until they are read."""
-        postings = cls()
-        arrays = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in _FILES)
-        offsets, rows, values, lengths, live = arrays
-        postings._offsets, postings._rows, postings._values = offsets, rows, values
-        postings.lengths, postings.live = np.array(lengths), np.array(live)
-        postings._dead = np.zeros(len(live), np.bool_)
+        facts = json.loads((folder / "postings.json").read_text("utf-8"))
+        postings = cls(weighted=facts["weighted"])
+        live = np.unpackbits(np.load(folder / "live.npy", allow_pickle=False), axis=1)
+        postings.live = np.zeros(facts["rows"], np.bool_)
+        for number, (first, size) in enumerate(facts["segments"]):
+            name = folder / f"segment-{number:04d}"
+            postings._segments.append(Segment.load(name, first, live[number], size))
+            room = postings.live[first : first + RANGE]
+            room |= live[number, : len(room)].astype(np.bool_)
+        postings._count = int(np.count_nonzero(postings.live))
+        postings._length = facts["length"]
+        postings._dfs = np.asarray(np.load(folder / "dfs.npy", "c", allow_pickle=False))
         return postings
 
-    def _make_room(self, size: int) -> None:
-        """Grow the arrays by row to at least `size`."""
-        missing = size - len(self.live)
-        if missing > 0:
-            self.live = np.pad(self.live, (0, missing))
-            self._dead = np.pad(self._dead, (0, missing))
-            self.lengths = np.pad(self.lengths, (0, missing))
+    def _without(self, segment: Segment, gone: Rows, dfs: NDArray[np.uint32]) -> Segment:
+        inside = gone[(gone >= segment.first) & (gone < segment.first + RANGE)] - segment.first
+        inside = inside[segment.live[inside] > 0]
+        if not len(inside):
+            return segment
+        self._length -= int(segment.row_lengths[inside].sum())
+        return segment.without(inside, dfs)
 
-    def _settle(self) -> None:
-        """Merge what was added and drop what was deleted."""
-        if not self._stale:
-            return
-        with self._lock:
-            rows, terms, values = self._triplets()
-            keep = self.live[rows]
-            shape = (len(self.live), int(terms.max(initial=-1)) + 1)
-            lists = sp.coo_matrix((values[keep], (rows[keep], terms[keep])), shape).tocsc()
-            lists.sort_indices()
-            self._offsets = lists.indptr.astype(np.int64)
-            self._rows = lists.indices.astype(np.int32)
-            self._values = lists.data
-            self._pending = []
-            self._dead[:] = False
-            self._stale = False
+    def _made(self) -> list[Segment]:
+        """Return a segment of each range that rows wait for."""
+        if not self._waiting:
+            return []
+        make = Segment.of_weights if self.weighted else Segment.of_tokens
+        batch = _joined(self._waiting)
+        bounds = np.flatnonzero(np.diff(batch.rows // RANGE)) + 1
+        segments = []
+        for start, stop in zip([0, *bounds], [*bounds, len(batch.rows)], strict=True):
+            first = int(batch.rows[start]) // RANGE * RANGE
+            begin, end = batch.offsets[start], batch.offsets[stop]
+            amounts = batch.amounts if len(batch.amounts) == 1 else batch.amounts[begin:end]
+            rows = (batch.rows[start:stop] - first).astype(np.uint16)
+            offsets = batch.offsets[start : stop + 1] - begin
+            segments.append(make(first, rows, offsets, batch.ids[begin:end], amounts))
+        return segments
 
-    def _triplets(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float32]]:
-        """Return row, term and value of every posting, merged or pending, live or dead."""
-        terms = np.repeat(np.arange(len(self._offsets) - 1), np.diff(self._offsets))
-        parts = [(self._rows.astype(np.int64), terms, self._values)]
-        for rows, matrix in self._pending:
-            batch = matrix.tocoo()
-            stored = batch.data != 0
-            parts.append(
-                (rows[batch.row[stored]], batch.col[stored], batch.data[stored].astype(np.float32))
-            )
-        row, term, value = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return row, term, value
+
+def _joined(batches: list[Batch]) -> Batch:
+    """Return one batch with the rows of all, ascending."""
+    rows = np.concatenate([batch.rows for batch in batches])
+    sizes = np.concatenate([np.diff(batch.offsets) for batch in batches])
+    ids = np.concatenate([batch.ids for batch in batches])
+    plain = all(len(batch.amounts) == 1 and batch.amounts is ONES for batch in batches)
+    amounts = ONES if plain else np.concatenate([_amounts(batch) for batch in batches])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    if (np.diff(rows) > 0).all():
+        return Batch(rows, starts, ids, amounts)
+    order = np.argsort(rows)
+    taken = np.concatenate([np.arange(starts[at], starts[at + 1]) for at in order])
+    offsets = np.concatenate([[0], np.cumsum(sizes[order])])
+    return Batch(rows[order], offsets, ids[taken], ONES if plain else amounts[taken])
+
+
+def _amounts(batch: Batch) -> NDArray[Any]:
+    plain = batch.amounts is ONES
+    return np.ones(len(batch.ids), np.uint32) if plain else batch.amounts
+
+
+def _added(dfs: NDArray[np.uint32], segment: Segment) -> NDArray[np.uint32]:
+    """Return the counts with those of a segment."""
+    most = int(segment.terms[-1]) + 1 if len(segment.terms) else 0
+    if most > len(dfs):
+        dfs = np.pad(dfs, (0, most - len(dfs)))
+    dfs[segment.terms] += np.diff(segment.starts)
+    return dfs
+
+
+def _tidy(segments: list[Segment]) -> list[Segment]:
+    """Return segments of the same live rows: few in each range, and none of mostly dead rows."""
+    tidy: list[Segment] = []
+    for segment in sorted(segments, key=lambda one: one.first):  # stable: older before newer
+        held = segment.held
+        if held < _SPARSE * segment.size:
+            if not held:
+                continue
+            segment = segment.compacted()
+        while tidy and tidy[-1].first == segment.first and _small(tidy[-1], segment):
+            segment = tidy.pop().merged(segment)
+        tidy.append(segment)
+    return tidy
+
+
+def _small(older: Segment, newer: Segment) -> bool:
+    return len(older.rows) < 2 * len(newer.rows)

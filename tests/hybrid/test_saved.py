@@ -157,7 +157,7 @@ def test_a_folder_of_another_format(saved):
     manifest = saved / "manifest.json"
     values = json.loads(manifest.read_text("utf-8")) | {"format": 99}
     manifest.write_text(json.dumps(values), "utf-8")
-    with pytest.raises(IndexFormatError, match=r"format 1, but .* has format 99"):
+    with pytest.raises(IndexFormatError, match=r"format 2, but .* has format 99"):
         hybrid.Retriever.load(saved)
 
 

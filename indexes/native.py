@@ -1,0 +1,43 @@
+"""Two things that compiled code needs and Python has no word for."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_UNKNOWN = 1 << 40  # of how many values an array at an address consists; its user knows
+
+
+@intrinsic
+def _pointer(_: Any, address: Any, zero: Any) -> Any:
+    """Return an address as a pointer to values of the type of `zero`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(zero)(address, zero), generate
+
+
+@numba.njit(nogil=True)
+def array_at(address: np.int64, zero: Any) -> Any:
+    """Return the array that lies at an address, of the type of `zero`; its end is not known."""
+    return numba.carray(_pointer(address, zero), (_UNKNOWN,))
+
+
+@intrinsic
+def prefetch(_: Any, address: Any) -> Any:
+    """Have the processor load a cache line that will be read soon.  Any address is allowed."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
+        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(function, [builder.inttoptr(arguments[0], byte), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(address), generate

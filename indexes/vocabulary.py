@@ -1,0 +1,170 @@
+"""Terms and their numbers.
+
+A term gets the next number when it first comes.  What is saved is never read as a whole: a part is
+a table of hashes, ascending, with the number and the spelling of each term, and a lookup reads a
+few places of it.  New terms make a new part; parts are merged while the older is less than twice
+the size of the newer, so a small change writes little.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.segment import save_once
+
+_FILES = ("hashes", "numbers", "bounds", "spelling")
+
+
+class Vocabulary:
+    """Numbers of terms, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Part] = []
+        self._known: dict[str, int] = {}  # all that are not in a part, and those that were asked
+        self._fresh: list[str] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def number(self, term: str) -> int | None:
+        """Return the number of a term, None for one that never came."""
+        number = self._known.get(term)
+        if number is None and self._parts:
+            number = self._read(term)
+        return number
+
+    def numbers(self, terms: Iterable[str]) -> NDArray[np.uint32]:
+        """Return the numbers of terms; those that are new get one."""
+        known, found = self._known, []
+        for term in terms:
+            number = known.get(term)
+            if number is None:
+                number = self._read(term) if self._parts else None
+                if number is None:
+                    if not isinstance(term, str):
+                        raise TypeError(f"expected terms as strings, not {term!r}")
+                    number = known[term] = self._size
+                    self._fresh.append(term)
+                    self._size += 1
+            found.append(number)
+        return np.array(found, np.uint32)
+
+    def save(self, folder: Path) -> None:
+        """Write the terms into a folder that exists; parts that are written are linked."""
+        if self._fresh:
+            first = self._size - len(self._fresh)
+            part = _Part.of(self._fresh, range(first, self._size))
+            while self._parts and len(self._parts[-1]) < 2 * len(part):
+                part = self._parts.pop().merged(part)
+            self._parts.append(part)
+            self._fresh = []
+        self._parts = [
+            part.save(folder / f"terms-{number:02d}") for number, part in enumerate(self._parts)
+        ]
+        facts = {"size": self._size, "parts": len(self._parts)}
+        (folder / "terms.json").write_text(json.dumps(facts), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open what `save` wrote."""
+        facts = json.loads((folder / "terms.json").read_text("utf-8"))
+        vocabulary = cls()
+        vocabulary._size = facts["size"]
+        vocabulary._parts = [
+            _Part.load(folder / f"terms-{number:02d}") for number in range(facts["parts"])
+        ]
+        return vocabulary
+
+    def _read(self, term: str) -> int | None:
+        """Look for a term in the parts, and remember it."""
+        spelling = _spelled(term)
+        wanted = np.uint64(_hash(spelling))
+        for part in self._parts:
+            number = part.number(wanted, spelling)
+            if number is not None:
+                self._known[term] = number
+                return number
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Terms that are never changed, by ascending hash.
+
+    Attributes
+    ----------
+    hashes : ndarray of uint64, shape (n,)
+    numbers : ndarray of uint32, shape (n,)
+    bounds : ndarray of int64, shape (n + 1,)
+        Where each spelling starts.
+    spelling : ndarray of uint8
+        UTF-8 of all terms.
+    home : Path or None
+        The folder with the files, once they are written.
+    """
+
+    hashes: NDArray[np.uint64]
+    numbers: NDArray[np.uint32]
+    bounds: NDArray[np.int64]
+    spelling: NDArray[np.uint8]
+    home: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @classmethod
+    def of(cls, terms: Iterable[str], numbers: Iterable[int]) -> Self:
+        return cls._sorted([_spelled(term) for term in terms], np.fromiter(numbers, np.uint32))
+
+    @classmethod
+    def _sorted(cls, spellings: list[bytes], numbers: NDArray[np.uint32]) -> Self:
+        hashes = np.fromiter(map(_hash, spellings), np.uint64, len(spellings))
+        order = np.argsort(hashes, kind="stable")
+        ordered = [spellings[place] for place in order.tolist()]
+        bounds = np.fromiter(chain([0], map(len, ordered)), np.int64).cumsum()
+        return cls(
+            hashes[order], numbers[order], bounds, np.frombuffer(b"".join(ordered), np.uint8)
+        )
+
+    def number(self, wanted: np.uint64, spelling: bytes) -> int | None:
+        """Return the number of a term, None when it is not here."""
+        place = int(np.searchsorted(self.hashes, wanted))
+        while place < len(self.hashes) and self.hashes[place] == wanted:
+            if self._spelling(place) == spelling:
+                return int(self.numbers[place])
+            place += 1
+        return None
+
+    def merged(self, other: "_Part") -> "_Part":
+        spellings = [part._spelling(place) for part in (self, other) for place in range(len(part))]
+        return self._sorted(spellings, np.concatenate([self.numbers, other.numbers]))
+
+    def save(self, folder: Path) -> Self:
+        folder.mkdir()
+        for name in _FILES:
+            save_once(getattr(self, name), f"{name}.npy", folder, self.home)
+        return replace(self, home=folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        arrays = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in _FILES)
+        return cls(*arrays, home=folder)
+
+    def _spelling(self, place: int) -> bytes:
+        return self.spelling[self.bounds[place] : self.bounds[place + 1]].tobytes()
+
+
+def _spelled(term: str) -> bytes:
+    return term.encode("utf-8", "surrogatepass")
+
+
+def _hash(spelling: bytes) -> int:
+    return int.from_bytes(blake2b(spelling, digest_size=8).digest(), "little")
