@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from fusion import RRF, Weighted
     from hybrid.analysis import Analyzer
     from hybrid.chunking import Chunker
+    from hybrid.code_analysis import CodeAnalyzer
     from hybrid.documents import Document
     from hybrid.encoders.function import FunctionEncoder, Precomputed
     from hybrid.evaluation import evaluate
+    from hybrid.field_analysis import FieldAnalyzer
+    from hybrid.jieba_analysis import JiebaAnalyzer
     from hybrid.results import Hit
     from hybrid.retriever import Retriever
     from hybrid.settings import BM25, Dense
@@ -38,15 +41,18 @@ __all__ = [
     "Analyzer",
     "AnalyzerMismatch",
     "Chunker",
+    "CodeAnalyzer",
     "Dense",
     "DimensionMismatch",
     "Document",
     "EncoderError",
     "EncoderMismatch",
+    "FieldAnalyzer",
     "FunctionEncoder",
     "Hit",
     "HybridError",
     "IndexFormatError",
+    "JiebaAnalyzer",
     "MissingDependency",
     "Precomputed",
     "Retriever",
@@ -60,10 +66,13 @@ _HOMES = {
     "RRF": "fusion",
     "Analyzer": "hybrid.analysis",
     "Chunker": "hybrid.chunking",
+    "CodeAnalyzer": "hybrid.code_analysis",
     "Dense": "hybrid.settings",
     "Document": "hybrid.documents",
+    "FieldAnalyzer": "hybrid.field_analysis",
     "FunctionEncoder": "hybrid.encoders.function",
     "Hit": "hybrid.results",
+    "JiebaAnalyzer": "hybrid.jieba_analysis",
     "Precomputed": "hybrid.encoders.function",
     "Retriever": "hybrid.retriever",
     "Weighted": "fusion",

@@ -16,7 +16,7 @@ import hashlib
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, NamedTuple, Self
@@ -24,23 +24,34 @@ from typing import Any, NamedTuple, Self
 import regex
 import Stemmer
 
-from hybrid.errors import AnalyzerMismatch
+from hybrid.characters import Kinds
 from hybrid.languages import BY_SCRIPT, FIXED, detect, stop_words
-from hybrid.settings import differences
+from hybrid.tokenizing import Tokenizer
+from indexes.terms import TermBatch
 
 VERSION = 1
 """Of the rules in this file; stored with an index.  Change it when the terms change."""
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\u30FC\uFF70"
-_UNSPACED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&\p{L}"
+_UNSPACED_SCRIPTS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSPACED = rf"[{_UNSPACED_SCRIPTS}]&&\p{{L}}"
 _JOINING = r"\p{M}\u200C\u200D"  # vowel signs and accents belong to the letter before them
+KINDS = Kinds(
+    word=(
+        rf"[\p{{L}}\p{{N}}]--[{_CJK}]--[{_UNSPACED}]",
+        rf"[\p{{L}}\p{{N}}{_JOINING}]--[{_CJK}]--[{_UNSPACED}]",
+    ),
+    cjk=(_CJK, _CJK + _JOINING),
+    unspaced=(_UNSPACED, f"[{_UNSPACED}]{_JOINING}"),
+    digit=r"\p{N}",
+    marks=rf"[{_UNSPACED_SCRIPTS}]&&\p{{M}}",
+)
 _TOKEN = regex.compile(
     rf"""(?xV1)
-    \p{{N}}+ (?: [.,] \p{{N}}+ )+
-    | [{_CJK}] [{_CJK}{_JOINING}]*
-    | [{_UNSPACED}] [[{_UNSPACED}]{_JOINING}]*
-    | [[\p{{L}}\p{{N}}]--[{_CJK}]--[{_UNSPACED}]]
-      [[\p{{L}}\p{{N}}{_JOINING}]--[{_CJK}]--[{_UNSPACED}]]*
+    [{KINDS.digit}]+ (?: [.,] [{KINDS.digit}]+ )+
+    | [{KINDS.cjk[0]}] [{KINDS.cjk[1]}]*
+    | [{KINDS.unspaced[0]}] [{KINDS.unspaced[1]}]*
+    | [{KINDS.word[0]}] [{KINDS.word[1]}]*
     """
 )
 _ASCII_TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)+|[A-Za-z0-9]+")  # the same tokens, quicker
@@ -93,6 +104,7 @@ class Analyzer:
     _words: dict[str, _Token] = field(default_factory=dict, init=False, repr=False, compare=False)
     _stemmers: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    _tokenizer: Tokenizer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for script in BY_SCRIPT:
@@ -102,6 +114,13 @@ class Analyzer:
                     f"expected a language of {', '.join(Stemmer.algorithms())} or None for words "
                     f"in {script} script, not {language!r}"
                 )
+        tokenizer = Tokenizer(
+            KINDS,
+            plain=self.terms,
+            terms_of=lambda token: self._analyse(token).terms,
+            normalise=normalised,
+        )
+        object.__setattr__(self, "_tokenizer", tokenizer)
 
     @classmethod
     def named(cls, language: str) -> Self:
@@ -130,14 +149,21 @@ class Analyzer:
         """Return all terms of a document's text, in order."""
         found: list[str] = []
         for token in _tokens(text):
-            found += (self._words.get(token) or self._analyse(token)).terms
+            found += (self._words.get(token) or self._learn(token)).terms
         return found
+
+    def batch(self, texts: Sequence[str]) -> TermBatch:
+        """Return `terms` of each text: the same terms, from compiled code when there are many.
+
+        Threads may share an analyzer.
+        """
+        return self._tokenizer.batch(texts)
 
     def query_terms(self, text: str) -> list[str]:
         """Return the terms of a question: without stop words, unless there are no others."""
         found: list[str] = []
         for token in _tokens(text):
-            known = self._words.get(token) or self._analyse(token)
+            known = self._words.get(token) or self._learn(token)
             if not known.stop:
                 found += known.terms
         return found or self.terms(text)
@@ -149,7 +175,7 @@ class Analyzer:
             if sizes:
                 yield from _grams(match[0], match.start(), sizes)
             else:
-                known = self._words.get(match[0]) or self._analyse(match[0])
+                known = self._words.get(match[0]) or self._learn(match[0])
                 yield Span(known.terms[0], match.start(), match.end(), known.stop)
 
     def settings(self) -> dict[str, Any]:
@@ -163,30 +189,20 @@ class Analyzer:
         """Return the analyzer that `settings` described."""
         return cls(**{script: settings[script] for script in BY_SCRIPT})
 
-    @classmethod
-    def reopen(cls, stored: dict[str, Any], given: "Analyzer | None") -> "Analyzer":
-        """Return the analyzer of a saved index.
-
-        Raises
-        ------
-        AnalyzerMismatch
-            If the given one, or this version's, makes other terms; says what differs.
-        """
-        analyzer = given or cls.from_settings(stored)
-        differing = differences(stored, analyzer.settings())
-        if differing:
-            raise AnalyzerMismatch(
-                f"expected the analyzer that the index was built with, but they differ in "
-                f"{differing}. Build the index again, or use the versions that built it"
-            )
-        return analyzer
+    def _learn(self, token: str) -> _Token:
+        """Return what a token stands for; words are remembered, runs of n-grams are not."""
+        known = self._analyse(token)
+        if _gram_sizes(token) is None:
+            if len(self._words) > 2_000_000:
+                self._words.clear()  # memory stays bounded on endless streams
+            self._words[token] = known
+        return known
 
     def _analyse(self, token: str) -> _Token:
-        """Return what a token stands for; words are remembered, runs of n-grams are not."""
         sizes = _gram_sizes(token)
         if sizes:
             return _Token(tuple(span.term for span in _grams(token, 0, sizes)), False)
-        plain = _normalised(token)
+        plain = normalised(token)
         script = _script_of(plain)
         language = FIXED.get(script) or (getattr(self, script) if script in BY_SCRIPT else None)
         term, stop = plain, False
@@ -194,16 +210,13 @@ class Analyzer:
             stop = plain in stop_words(language)
             with self._lock:  # a stemmer must not be used by two threads at once
                 term = self._stemmer(language)(plain)
-        if script in _ACCENTLESS:
+        if script in _ACCENTLESS and not term.isascii():
             term = "".join(c for c in unicodedata.normalize("NFD", term) if not _is_mark(c))
-        if len(self._words) > 2_000_000:
-            self._words.clear()  # memory stays bounded on endless streams
-        self._words[token] = _Token((term,), stop)
-        return self._words[token]
+        return _Token((term,), stop)
 
     def _stemmer(self, language: str) -> Callable[[str], str]:
         if language not in self._stemmers:
-            self._stemmers[language] = Stemmer.Stemmer(language)
+            self._stemmers[language] = Stemmer.Stemmer(language, 0)  # its cache costs more
         stem: Callable[[str], str] = self._stemmers[language].stemWord
         return stem
 
@@ -214,7 +227,8 @@ def _tokens(text: str) -> list[str]:
     return found
 
 
-def _normalised(word: str) -> str:
+def normalised(word: str) -> str:
+    """Return a word as it is compared: without differences of case, width and composition."""
     if word.isascii():
         return word.lower()
     plain = unicodedata.normalize("NFKC", word.translate(_JOINERS)).casefold()
@@ -234,7 +248,7 @@ def _gram_sizes(token: str) -> tuple[int, int] | None:
 
 def _grams(run: str, start: int, sizes: tuple[int, int]) -> Iterator[Span]:
     """Yield the overlapping n-grams of a run of characters; a short run also as it is."""
-    plain = _normalised(run)
+    plain = normalised(run)
     same = len(plain) == len(run)  # else the characters no longer match one to one
     if len(plain) < sizes[0]:
         yield Span(plain, start, start + len(run), False)

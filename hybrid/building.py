@@ -150,8 +150,11 @@ def _choices(options: Mapping[str, Any]) -> Choices:
     }
     if "encoder" in options:
         choices["encoder"] = None if options["encoder"] == "none" else options["encoder"]
-    if "language" in options:
-        choices["analyzer"] = options["language"]
+    if "language" in options and "analyzer" in options:
+        raise ValueError("expected either --analyzer or --language, not both")
+    for option in ("language", "analyzer"):
+        if option in options:
+            choices["analyzer"] = options[option]
     return choices
 
 

@@ -22,8 +22,8 @@ from hybrid.console import (
 )
 
 if TYPE_CHECKING:
-    from hybrid.analysis import Analyzer
     from hybrid.retriever import Retriever
+    from hybrid.text_analyzer import TextAnalyzer
 
 _FOLDER = click.Path(path_type=Path)
 _INDEX = click.argument("index", type=_FOLDER)
@@ -68,6 +68,7 @@ def main(verbose: bool, debug: bool) -> None:
         "hybrid index docs/ my-index",
         "hybrid index corpus.jsonl my-index --chunk-size 1000 --language german",
         "hybrid index notes/ my-index --encoder BAAI/bge-m3",
+        "hybrid index src/ my-index --analyzer code",
     ]
 )
 @click.argument("source", type=_FOLDER)
@@ -79,6 +80,11 @@ def main(verbose: bool, debug: bool) -> None:
 )
 @click.option(
     "--language", metavar="NAME", help='"auto" (default), or the language of the texts: "german".'
+)
+@click.option(
+    "--analyzer",
+    metavar="NAME",
+    help='"auto" (default), "code" for source code, "jieba" for Chinese by words, or a language.',
 )
 @click.option("--chunk-size", "size", type=int, help="Most characters of a chunk (default 2000).")
 @click.option("--overlap", type=int, help="Characters that two chunks share (default 0).")
@@ -215,7 +221,7 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(folder: Path) -> "Iterator[tuple[Retriever, Analyzer]]":
+def _opened(folder: Path) -> "Iterator[tuple[Retriever, TextAnalyzer]]":
     """Open an index for searching, and its analyzer for highlighting."""
     from hybrid.retriever import Retriever
 

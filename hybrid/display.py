@@ -12,9 +12,9 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.table import Table
 from rich.text import Text
 
-from hybrid.analysis import Analyzer
 from hybrid.results import ExplainedHit, Explanation, Hit, Part
 from hybrid.snippets import Snippet, best_snippet, marked
+from hybrid.text_analyzer import TextAnalyzer
 
 _ROOM = 32  # columns of a table that are not the hit
 _NOT_RANKED = "–"
@@ -30,17 +30,17 @@ class Highlighter:
 
     Parameters
     ----------
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         The one of the index.
     terms : sequence of str
         The question's terms.
     """
 
-    analyzer: Analyzer
+    analyzer: TextAnalyzer
     terms: Sequence[str]
 
     @classmethod
-    def of(cls, analyzer: Analyzer, query: str) -> "Highlighter":
+    def of(cls, analyzer: TextAnalyzer, query: str) -> "Highlighter":
         """Return the highlighter for a question."""
         return cls(analyzer, analyzer.query_terms(query))
 

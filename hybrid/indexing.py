@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fusion import Arm, Method, Weighted
-from hybrid.analysis import Analyzer
 from hybrid.encoders.base import (
     CorpusEncoder,
     Embeddings,
@@ -23,8 +22,10 @@ from hybrid.encoders.function import Precomputed
 from hybrid.errors import DimensionMismatch
 from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
+from hybrid.text_analyzer import TextAnalyzer
 from indexes import BM25Index, DenseIndex, LexicalIndex
 from indexes.candidates import Rows
+from indexes.terms import TermBatch
 
 ALWAYS_REFIT = 10_000
 """Up to this many chunks an encoder that is fitted to the corpus is fitted anew at every change, so
@@ -38,7 +39,7 @@ _OTHER_DENSE_WEIGHT = 0.7
 class Prepared:
     """Texts in the form that each index takes; making it changes nothing."""
 
-    terms: list[list[str]]
+    terms: TermBatch
     embeddings: Embeddings | None
 
 
@@ -47,19 +48,19 @@ class Indexes:
 
     Parameters
     ----------
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         For BM25.
     encoder : Encoder or None
         For the other indexes; None: BM25 alone.
     bm25, dense : BM25, Dense
         The choices for the two.
     detect : bool
-        Whether the analyzer is provisional, until the first documents show their languages.
+        Whether the analyzer is provisional, until the first documents show what they are.
     """
 
     def __init__(
         self,
-        analyzer: Analyzer,
+        analyzer: TextAnalyzer,
         encoder: Encoder | None,
         bm25: BM25,
         dense: Dense,
@@ -70,7 +71,7 @@ class Indexes:
         self.choices = bm25, dense
         self.detect = detect
         self._lock = threading.Lock()
-        self.bm25 = BM25Index(bm25.method, k1=bm25.k1, b=bm25.b)
+        self.bm25 = BM25Index(**bm25.settings())
         self.dense: DenseIndex | None = None
         self.lexical: LexicalIndex | None = None
         self._changed = 0  # chunks that came or went since a corpus encoder was fitted
@@ -93,7 +94,7 @@ class Indexes:
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
         """Analyse and encode texts.  What fails here has left no trace."""
-        terms = [self.analyzer.terms(text) for text in texts]
+        terms = self.analyzer.batch(texts)
         if self.encoder is None or isinstance(self.encoder, CorpusEncoder) or not texts:
             return Prepared(terms, None)
         embeddings = self.encoder.encode_documents(texts)

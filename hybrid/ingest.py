@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from hybrid.analysis import Analyzer
+from hybrid.analyzers import as_analyzer, detected
 from hybrid.chunking import Chunker
 from hybrid.documents import Document
 from hybrid.encoders import as_encoder
@@ -14,6 +15,7 @@ from hybrid.indexing import Indexes
 from hybrid.results import Added
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore, indexed_text
+from hybrid.text_analyzer import TextAnalyzer
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,7 @@ def new_indexes(choices: Choices) -> Indexes:
     """Return empty indexes as they were chosen; the embedded encoder is announced, once."""
     named = choices.get("analyzer", "auto")
     detect = named == "auto"
-    if isinstance(named, str):
-        named = Analyzer() if detect else Analyzer.named(named)
+    analyzer = Analyzer() if detect else as_analyzer(named)
     wanted = choices.get("encoder", "auto")
     if wanted == "auto":
         wanted = "lsa"
@@ -34,9 +35,9 @@ def new_indexes(choices: Choices) -> Indexes:
             "dense index: LSA, fitted on your texts, nothing downloaded; "
             'a trained model finds more: encoder="BAAI/bge-m3" (pip install hybrid-retrieval[bge])'
         )
-    encoder = None if wanted is None else as_encoder(wanted, named)
+    encoder = None if wanted is None else as_encoder(wanted, analyzer)
     bm25, dense = choices.get("bm25", BM25()), choices.get("dense", Dense())
-    return Indexes(named, encoder, bm25, dense, detect=detect)
+    return Indexes(analyzer, encoder, bm25, dense, detect=detect)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Ingest:
     Attributes
     ----------
     store, indexes, chunker
-        Where documents go.  `indexes` is another object after the languages were detected.
+        Where documents go.  `indexes` is another object after the analyzer was detected.
     """
 
     store: ChunkStore
@@ -99,7 +100,7 @@ class Ingest:
             for chunk in split
         ]
         if self.indexes.detect and texts:
-            self.indexes = _with_analyzer(self.indexes, Analyzer.detected(texts))
+            self.indexes = _with_analyzer(self.indexes, detected(texts))
         prepared = self.indexes.prepare(texts)  # all that can fail, before anything is changed
         pairs = zip(documents, chunks, strict=True)
         changes = [self.store.put(document, split) for document, split in pairs]
@@ -108,9 +109,8 @@ class Ingest:
         return [doc.doc_id for doc, split in zip(documents, chunks, strict=True) if not split]
 
 
-def _with_analyzer(indexes: Indexes, analyzer: Analyzer) -> Indexes:
+def _with_analyzer(indexes: Indexes, analyzer: TextAnalyzer) -> Indexes:
     """Return the same empty indexes for another analyzer."""
-    log.info("languages detected: %s", analyzer)
     encoder = indexes.encoder
     if isinstance(encoder, CorpusEncoder):
         encoder = encoder.reading_with(analyzer)

@@ -8,7 +8,7 @@ from typing import Any
 from fusion import Method
 from fusion.methods import from_settings, settings_of
 from hybrid import snapshot
-from hybrid.analysis import Analyzer
+from hybrid.analyzers import reopen as reopen_analyzer
 from hybrid.chunking import Chunker
 from hybrid.encoders import reopen
 from hybrid.encoders.base import Encoder
@@ -17,6 +17,7 @@ from hybrid.indexing import Indexes
 from hybrid.ingest import new_indexes
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
+from hybrid.text_analyzer import TextAnalyzer
 
 _SETTINGS = ("analyzer", "bm25", "changed_since_fit", "chunker", "dense", "encoder", "fusion")
 
@@ -69,7 +70,7 @@ def new_state(path: str | Path | None, choices: Choices) -> State:
 
 
 def opened_state(
-    folder: Path, encoder: str | Path | Encoder | None, analyzer: Analyzer | None
+    folder: Path, encoder: str | Path | Encoder | None, analyzer: TextAnalyzer | None
 ) -> State:
     """Return the state of a saved index, as `Retriever.load` promises."""
     manifest = snapshot.read(folder)
@@ -78,7 +79,7 @@ def opened_state(
     missing = [name for name in _SETTINGS if name not in settings]
     if missing:
         raise IndexFormatError(f"expected {missing[0]!r} in the manifest of {folder}")
-    words = Analyzer.reopen(settings["analyzer"], analyzer)
+    words = reopen_analyzer(settings["analyzer"], analyzer)
     model = _encoder_of(settings["encoder"], encoder, files / "encoder", words)
     indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
     indexes.load(files, settings["changed_since_fit"])
@@ -106,7 +107,7 @@ def _encoder_of(
     fingerprint: Mapping[str, Any] | None,
     given: str | Path | Encoder | None,
     files: Path,
-    analyzer: Analyzer,
+    analyzer: TextAnalyzer,
 ) -> Encoder | None:
     if fingerprint is not None:
         return reopen(fingerprint, given, files, analyzer)

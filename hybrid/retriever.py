@@ -10,7 +10,6 @@ from typing import Any, Self, Unpack
 
 from fusion import Method
 from fusion.methods import weights_for
-from hybrid.analysis import Analyzer
 from hybrid.context import Context, build_context, estimate_tokens
 from hybrid.documents import Document, ReadReport, documents_from_texts
 from hybrid.encoders.base import Encoder
@@ -21,6 +20,7 @@ from hybrid.readers import open_source
 from hybrid.results import Added, Explanation, Hit
 from hybrid.searching import Filter, Search, check_question
 from hybrid.settings import Choices
+from hybrid.text_analyzer import TextAnalyzer
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Retriever:
         path: str | Path,
         *,
         encoder: str | Path | Encoder | None = None,
-        analyzer: Analyzer | None = None,
+        analyzer: TextAnalyzer | None = None,
     ) -> Self:
         """Open a saved index.
 
@@ -116,7 +116,7 @@ class Retriever:
             The index folder.
         encoder : str, Path or Encoder, optional
             Needed when the index was built with a function or with precomputed vectors.
-        analyzer : Analyzer, optional
+        analyzer : TextAnalyzer, optional
             Only to make sure that it is the one that the index was built with.
 
         Raises
@@ -135,7 +135,7 @@ class Retriever:
         return len(self._state.store)
 
     @property
-    def analyzer(self) -> Analyzer:
+    def analyzer(self) -> TextAnalyzer:
         """What makes terms of texts and questions here."""
         return self._state.indexes.analyzer
 

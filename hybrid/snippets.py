@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import regex
 
-from hybrid.analysis import Analyzer
+from hybrid.text_analyzer import TextAnalyzer
 
 # Unicode's word boundaries lie between Chinese characters, but not before an accent.
 _WORD_START, _WORD_END = regex.compile(r"(?w)\b(?=\w)"), regex.compile(r"(?w)(?<=\S)\b")
@@ -33,7 +33,9 @@ class Snippet:
     marks: tuple[Range, ...]
 
 
-def best_snippet(text: str, analyzer: Analyzer, terms: Iterable[str], width: int = 200) -> Snippet:
+def best_snippet(
+    text: str, analyzer: TextAnalyzer, terms: Iterable[str], width: int = 200
+) -> Snippet:
     """Return the passage with the most different terms of a question.
 
     Among equals it is the one with the most matches, and then the first.  Without any match it is
@@ -43,7 +45,7 @@ def best_snippet(text: str, analyzer: Analyzer, terms: Iterable[str], width: int
     ----------
     text : str
         A chunk's text.
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         The one of the index.
     terms : iterable of str
         The question's terms, by the same analyzer.
@@ -67,12 +69,12 @@ def best_snippet(text: str, analyzer: Analyzer, terms: Iterable[str], width: int
     return Snippet(f"{before}{line[start:end]}{after}", marks)
 
 
-def marked(text: str, analyzer: Analyzer, terms: Iterable[str]) -> Snippet:
+def marked(text: str, analyzer: TextAnalyzer, terms: Iterable[str]) -> Snippet:
     """Return the whole of a text, such as a title, on one line with its matches."""
     return best_snippet(text, analyzer, terms, width=max(len(text), 1))
 
 
-def _matches(line: str, analyzer: Analyzer, wanted: Collection[str]) -> list[Match]:
+def _matches(line: str, analyzer: TextAnalyzer, wanted: Collection[str]) -> list[Match]:
     """Return start, end and term of every match, ascending."""
     return sorted(
         (span.start, span.end, span.term) for span in analyzer.spans(line) if span.term in wanted

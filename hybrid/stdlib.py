@@ -69,7 +69,7 @@ def stdlib_documents(folder: Path, *, report: ReadReport) -> Iterator[Document]:
         metadata is ``module``, ``kind``, ``path`` and ``line``.
     """
     names: Counter[str] = Counter()
-    for path in sorted(_sources(folder)):
+    for path in sorted(sources(folder)):
         relative = path.relative_to(folder)
         try:
             source = _Source.read(path, relative)
@@ -81,7 +81,8 @@ def stdlib_documents(folder: Path, *, report: ReadReport) -> Iterator[Document]:
                 yield _renamed(document, names)
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def sources(folder: Path) -> Iterator[Path]:
+    """Yield the files of a standard library, without tests and third-party packages."""
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in _LEFT_OUT]
         yield from (Path(parent, name) for name in files if name.endswith(".py"))

@@ -90,9 +90,24 @@ class StoredChunk:
         return f"{self.doc_id}#{self.ordinal}"
 
 
-def indexed_text(title: str, text: str) -> str:
-    """Return what the indexes see of a chunk: the title on a line of its own, then the text."""
-    return f"{title}\n{text}" if title else text
+class IndexedText(str):
+    """What the indexes see of a chunk: the title on a line of its own, then the text.
+
+    Attributes
+    ----------
+    title_end : int
+        How much of it is the title.
+    """
+
+    __slots__ = ("title_end",)
+    title_end: int
+
+
+def indexed_text(title: str, text: str) -> IndexedText:
+    """Return a title, which may be empty, and a text as the indexes see them."""
+    both = IndexedText(f"{title}\n{text}" if title else text)
+    both.title_end = len(title)
+    return both
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +229,7 @@ class ChunkStore:
             JOIN documents d ON d.key = c.document ORDER BY j.key"""
         return [name for (name,) in self._all(sql, rows=json.dumps(list(rows)))]
 
-    def texts(self, rows: Iterable[int]) -> list[str]:
+    def texts(self, rows: Iterable[int]) -> list[IndexedText]:
         """Return what the indexes see of these rows, which must be seen, in their order."""
         sql = """SELECT d.title, substr(d.text, c.first_byte + 1, c.bytes)
             FROM json_each(:rows) j JOIN chunks c ON c.row = j.value

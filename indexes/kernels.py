@@ -50,11 +50,12 @@ from indexes.native import array_at, prefetch
 
 U16, U32, U64, I64, F32 = np.uint16, np.uint32, np.uint64, np.int64, np.float32
 _TINY = np.float32(1e-45)
-_HUGE = np.float32(3e38)
 _BINS = 512
 _L1_ROWS = 8_192  # sums of so many rows fill a first-level cache
 _MANY = 16_384  # postings of a query in one segment, from which on that pays
 _PREFETCHED = 256  # postings of each list of the next segment
+_LOOKUP = 10.0  # postings that are read in the time of one lookup
+_OFTEN, _RARELY, _HARDLY = 0.8, 0.2, 0.02  # shares of rows that are looked up
 _ROUNDING = 2.0**-22  # more than a few float32 roundings can add
 
 
@@ -97,64 +98,70 @@ def _key(score, row):
 
 
 @compiled
-def _add(sums, rows, payload, gain, at, stop, limit, weight):
-    """Add a list to the sums, up to a row; return where it stopped."""
+def _add(sums, rows, payload, gain, start, stop, weight):
+    """Add a part of a list to the sums."""
     mask = U64(sums.size - 1)
-    while at < stop:
-        row = U64(rows[at])
-        if row >= limit:
-            break
-        sums[row & mask] += weight * value_at(payload, gain, at)
-        at += U64(1)
-    return at
+    for at in range(start, stop):
+        sums[U64(rows[at]) & mask] += weight * value_at(payload, gain, at)
+
+
+@compiled
+def _until(rows, start, stop, limit):
+    """Return where the rows of a list reach a limit."""
+    while start < stop:
+        middle = (start + stop) >> U64(1)
+        if U64(rows[middle]) < limit:
+            start = middle + U64(1)
+        else:
+            stop = middle
+    return start
 
 
 @compiled
 def _add_and_take(  # noqa: PLR0913
-    sums, rows, payload, gain, at, stop, weight, enter, first, keys, count
+    sums, rows, payload, gain, start, stop, weight, enter, first, keys, count
 ):
     """Add the last list, and take the rows that it holds: their sums are final."""
-    while at < stop:
+    for at in range(start, stop):
         row = U64(rows[at])
         score = sums[row] + weight * value_at(payload, gain, at)
         sums[row] = F32(0)
         if score >= enter:
             keys[count] = _key(score, first + row)
             count += 1
-        at += U64(1)
     return count
 
 
 @compiled
-def _take(sums, rows, at, stop, enter, first, keys, count):
+def _take(sums, rows, start, stop, enter, first, keys, count):
     """Take the rows of a list that have not been taken yet."""
-    while at < stop:
+    for at in range(start, stop):
         row = U64(rows[at])
         score = sums[row]
         sums[row] = F32(0)
         if score >= enter:
             keys[count] = _key(score, first + row)
             count += 1
-        at += U64(1)
     return count
 
 
 @compiled
 def _sweep(sums, enter, first, keys, count):
-    """Take all rows of a range whose sums are mostly not zero; 64 at a time, by their maximum."""
-    bits = sums.view(np.int32)  # a maximum of integers is vectorised, one of floats is not
+    """Take all rows of a range whose sums are mostly not zero, looking at 64 at a time."""
+    bits = sums.view(np.int32)  # comparing positive floats as integers is vectorised
     bar = np.int32(F32(enter).view(U32))
     for start in range(0, sums.size, 64):
-        highest = np.int32(0)
-        for at in range(start, start + 64):
-            highest = max(highest, bits[at])
-        if highest >= bar:
+        block = bits[start : start + 64]
+        reached = np.int32(0)
+        for at in range(U64(64)):
+            reached |= np.int32(block[at] >= bar)
+        if reached:
             for at in range(start, start + 64):
                 if sums[at] >= enter:
                     keys[count] = _key(sums[at], first + U64(at))
                     count += 1
-        for at in range(start, start + 64):
-            bits[at] = np.int32(0)
+        for at in range(U64(64)):
+            block[at] = np.int32(0)
     return count
 
 
@@ -190,7 +197,7 @@ def _drop(keys, count, edge):
 
 
 @compiled
-def _complete(lists, segment, split, theta, allowed, filtered, keys, count, new):  # noqa: PLR0913
+def _complete(lists, segment, split, most, theta, allowed, filtered, keys, count, new):  # noqa: PLR0913
     """Finish the candidates from `count` to `new`: masks, lists not read yet, base, bar."""
     facts = lists.table[segment]
     first = U64(facts[FIRST])
@@ -198,42 +205,63 @@ def _complete(lists, segment, split, theta, allowed, filtered, keys, count, new)
     rows, payload = array_at(facts[ROWS], U16(0)), array_at(facts[PAYLOAD], lists.zero)
     gain = array_at(facts[GAIN], F32(0))
     words, ranks = array_at(facts[WORDS], U64(0)), array_at(facts[RANKS], U16(0))
+    peaks = array_at(facts[PEAKS], F32(0))
     for at in range(count, new):
         row = U64(NONE) - (keys[at] & U64(NONE))
         if filtered and (row >= U64(allowed.size) or not allowed[row]):
             continue
         if facts[HOLES] and not live[row - first]:
             continue
-        score = U32(keys[at] >> U64(32)).view(F32)
+        score, left = U32(keys[at] >> U64(32)).view(F32), most
         for number in range(split, lists.slots.size):
+            if score < _enter(theta, left, lists.base):
+                break
             place = lists.places[lists.slots[number], segment]
             if place[START] < place[STOP]:
                 found = find(rows, place, words, ranks, row - first)
                 if found != U64(NONE):
                     score += lists.weights[number] * value_at(payload, gain, found)
-        score += lists.base
-        if score >= theta:
-            keys[count] = _key(score, row)
-            count += 1
+                left -= lists.weights[number] * np.float64(peaks[U64(place[BITMAP])])
+        else:
+            score += lists.base
+            if score >= theta:
+                keys[count] = _key(score, row)
+                count += 1
     return count
 
 
 @compiled
 def _split(lists, segment, theta):
-    """Return from which list on lists can be looked up, and the most that these add."""
+    """Return from which list on lists are looked up, and the most that these add.
+
+    Of the splits that are allowed, it is the one that should take the least time: a lookup costs
+    as much as reading some postings, and is made for all rows whose sum comes near enough.
+    """
     peaks = array_at(lists.table[segment, PEAKS], F32(0))
-    split, most = lists.slots.size, 0.0
-    while split > 0:
-        place = lists.places[lists.slots[split - 1], segment]
-        if place[START] < place[STOP]:
-            if place[BITMAP] == U32(NONE) or lists.weights[split - 1] < 0:
-                break
-            more = most + lists.weights[split - 1] * np.float64(peaks[U64(place[BITMAP])])
-            if theta - lists.base - more <= (theta + more) * _ROUNDING:
-                break
-            most = more
-        split -= 1
-    return split, most
+    everything = lists.slots.size
+    most, best, most_of_best, least = 0.0, everything, 0.0, -1.0
+    for split in range(everything, -1, -1):
+        if split < everything:
+            place = lists.places[lists.slots[split], segment]
+            if place[START] < place[STOP]:
+                if place[BITMAP] == U32(NONE) or lists.weights[split] < 0:
+                    break
+                most += lists.weights[split] * np.float64(peaks[U64(place[BITMAP])])
+        if theta - lists.base - most <= (theta + most) * _ROUNDING:
+            break
+        cost = 0.0
+        for number in range(split):
+            place = lists.places[lists.slots[number], segment]
+            asked = 0.0
+            if split < everything:
+                share = lists.weights[number] / (theta - most)
+                asked = _OFTEN if share > 2 else _RARELY if share > 1 else _HARDLY
+            cost += (U64(place[STOP]) - U64(place[START])) * (
+                1 + asked * _LOOKUP * (everything - split)
+            )
+        if least < 0 or cost < least:
+            best, most_of_best, least = split, most, cost
+    return best, most_of_best
 
 
 @compiled
@@ -263,51 +291,39 @@ def _scan(lists, segment, split, enter, low, sums, at, keys, count):  # noqa: PL
     """Sum the first `split` lists over the rows from `low` on, as many as there are sums."""
     facts = lists.table[segment]
     rows, payload = array_at(facts[ROWS], U16(0)), array_at(facts[PAYLOAD], lists.zero)
-    gain = array_at(facts[GAIN], F32(0))
-    first, limit = U64(facts[FIRST]), low + U64(sums.size)
-    sweep = sums.size < RANGE
+    gain, first = array_at(facts[GAIN], F32(0)), U64(facts[FIRST])
     last = split - 1
-    for number in range(split if sweep else last):
-        place = lists.places[lists.slots[number], segment]
-        at[number, 1] = _add(
-            sums, rows, payload, gain, at[number, 0], U64(place[STOP]), limit, lists.weights[number]
-        )
-    if sweep:
-        count = _sweep(sums, enter, first + low, keys, count)
-    else:
-        stop = U64(lists.places[lists.slots[last], segment, STOP])
-        count = _add_and_take(
-            sums, rows, payload, gain, at[last, 0], stop, lists.weights[last], enter, first, keys, count
-        )
-        for number in range(last):
-            count = _take(sums, rows, at[number, 0], at[number, 1], enter, first, keys, count)
-    at[:, 0] = at[:, 1]
+    if sums.size < RANGE:
+        for number in range(split):
+            start, stop = at[number]
+            middle = _until(rows, start, stop, low + U64(sums.size))
+            _add(sums, rows, payload, gain, start, middle, lists.weights[number])
+            at[number, 0] = middle
+        return _sweep(sums, enter, first + low, keys, count)
+    for number in range(last):
+        start, stop = at[number]
+        _add(sums, rows, payload, gain, start, stop, lists.weights[number])
+    start, stop = at[last]
+    weight = lists.weights[last]
+    count = _add_and_take(
+        sums, rows, payload, gain, start, stop, weight, enter, first, keys, count
+    )
+    for number in range(last):
+        start, stop = at[number]
+        count = _take(sums, rows, start, stop, enter, first, keys, count)
     return count
 
 
 @compiled
 def _open(lists, segment, split):
-    """Return where the first `split` lists start, twice each, and how many postings they have."""
+    """Return where the first `split` lists start and stop, and how many postings they have."""
     at = np.empty((split, 2), U64)
     postings = 0
     for number in range(split):
         place = lists.places[lists.slots[number], segment]
-        at[number] = U64(place[START])
+        at[number, 0], at[number, 1] = U64(place[START]), U64(place[STOP])
         postings += I64(place[STOP]) - I64(place[START])
     return at, postings
-
-
-@compiled
-def _first_bar(lists, segment, depth, allowed, filtered, sums, keys, count):  # noqa: PLR0913
-    """Return a bar from the short lists of a segment alone: their sums are lower bounds."""
-    everything = lists.slots.size
-    split, _ = _split(lists, segment, _HUGE)
-    at, postings = _open(lists, segment, split)
-    if split == everything or not 0 < postings < _MANY:
-        return _TINY
-    new = _scan(lists, segment, split, _TINY, U64(0), sums, at, keys, count)
-    new = _complete(lists, segment, everything, _TINY, allowed, filtered, keys, count, new)
-    return U32(_edge(keys, new, depth)).view(F32) if new >= depth else _TINY
 
 
 @compiled
@@ -328,7 +344,7 @@ def _search_segment(  # noqa: PLR0913
         enter = _enter(theta, most, lists.base)
         new = _scan(lists, segment, split, enter, U64(low), sums[:step], at, keys, count)
         if rough:
-            new = _complete(lists, segment, split, theta, allowed, filtered, keys, count, new)
+            new = _complete(lists, segment, split, most, theta, allowed, filtered, keys, count, new)
         count = new
         if count >= room(depth):
             edge = _edge(keys, count, depth)
@@ -363,17 +379,48 @@ def search(  # noqa: PLR0913
         How many candidates there are: all rows that are found, or at least the best `depth`.
     """
     lists = Lists(table, places, slots, weights, base, zero)
-    count, theta = 0, _TINY
-    for segment in range(table.shape[0]):
-        if segment + 1 < table.shape[0]:
+    theta, rare = _TINY, _rare(lists)
+    if rare:  # sums over the rare terms alone are lower bounds: they set the first bar
+        few = Lists(table, places, slots[:rare], weights[:rare], base, zero)
+        count = _collect(few, theta, depth, allowed, filtered, sums, keys)
+        if count >= depth:
+            theta = U32(_edge(keys, count, depth)).view(F32)
+    count = _collect(lists, theta, depth, allowed, filtered, sums, keys)
+    if count > depth:
+        count = _drop(keys, count, _edge(keys, count, depth))
+    return count
+
+
+@compiled
+def _rare(lists):
+    """Return how many lists come first that are short, if the others are worth an effort."""
+    sizes = np.zeros(lists.slots.size, I64)
+    for number in range(sizes.size):
+        for segment in range(lists.table.shape[0]):
+            place = lists.places[lists.slots[number], segment]
+            sizes[number] += I64(place[STOP]) - I64(place[START])
+    total, rare, before = sizes.sum(), 0, 0
+    if total < _MANY * lists.table.shape[0] // 4:
+        return 0
+    while before + sizes[rare] <= total // 4:
+        before += sizes[rare]
+        rare += 1
+    for number in range(rare, sizes.size):
+        if lists.weights[number] < 0:
+            return 0
+    return rare
+
+
+@compiled
+def _collect(lists, theta, depth, allowed, filtered, sums, keys):
+    """Collect the rows of all segments that reach a bar, or enough of them."""
+    count = 0
+    for segment in range(lists.table.shape[0]):
+        if segment + 1 < lists.table.shape[0]:
             _prefetch(lists, segment + 1)
-        if theta == _TINY:
-            theta = _first_bar(lists, segment, depth, allowed, filtered, sums, keys, count)
         count, theta = _search_segment(
             lists, segment, theta, depth, allowed, filtered, sums, keys, count
         )
-    if count > depth:
-        count = _drop(keys, count, _edge(keys, count, depth))
     return count
 
 

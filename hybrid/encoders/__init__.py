@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid.analysis import Analyzer
 from hybrid.encoders.base import Encoder, check_same
 from hybrid.errors import EncoderMismatch
+from hybrid.text_analyzer import TextAnalyzer
 
 
 def _sentence_transformer(name: str) -> Encoder:
@@ -28,7 +28,7 @@ _BY_KIND: dict[str, Callable[[str], Encoder]] = {
 _BGE_M3_NAMES = {"BAAI/bge-m3", "BAAI/bge-m3-unsupervised"}
 
 
-def as_encoder(encoder: "str | Path | Encoder", analyzer: Analyzer) -> Encoder:
+def as_encoder(encoder: "str | Path | Encoder", analyzer: TextAnalyzer) -> Encoder:
     """Return the encoder that is meant.
 
     Parameters
@@ -36,7 +36,7 @@ def as_encoder(encoder: "str | Path | Encoder", analyzer: Analyzer) -> Encoder:
     encoder : str, Path or Encoder
         ``"lsa"`` for the embedded default; the name or the folder of a model; or an object with
         the methods of `hybrid.encoders.base.Encoder`.
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         Where LSA takes its terms from.
     """
     if encoder == "lsa":
@@ -62,7 +62,7 @@ def reopen(
     fingerprint: Mapping[str, Any],
     given: "str | Path | Encoder | None",
     folder: Path,
-    analyzer: Analyzer,
+    analyzer: TextAnalyzer,
 ) -> Encoder:
     """Return the encoder of a saved index.
 
@@ -74,7 +74,7 @@ def reopen(
         The encoder at hand; None opens the one that the fingerprint names.
     folder : Path
         Where an encoder that is fitted to the corpus was saved.
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         The analyzer of the index.
 
     Raises

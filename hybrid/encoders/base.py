@@ -18,7 +18,7 @@ from hybrid.settings import differences
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-    from hybrid.analysis import Analyzer
+    from hybrid.text_analyzer import TextAnalyzer
 
 Vectors = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ class CorpusEncoder(Encoder, Protocol):
     def fitted_on(self) -> int:
         """How many texts it was fitted on; 0 before the first fit."""
 
-    def reading_with(self, analyzer: "Analyzer") -> Self:
+    def reading_with(self, analyzer: "TextAnalyzer") -> Self:
         """Return an unfitted copy that takes its terms from another analyzer."""
 
     def fit(self, texts: Iterable[str]) -> Self:

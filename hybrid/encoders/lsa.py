@@ -21,8 +21,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hybrid.analysis import Analyzer
 from hybrid.encoders.base import Embeddings, Vectors
+from hybrid.text_analyzer import TextAnalyzer
 
 _MOST_TERMS = 20_000
 _FEW_TEXTS = 100  # with more, a term that is in one text only connects nothing
@@ -34,7 +34,7 @@ class LSAEncoder:
 
     Parameters
     ----------
-    analyzer : Analyzer
+    analyzer : TextAnalyzer
         Where the terms come from.
     dimension : int
         Most dimensions, >= 1; fewer on a corpus that has not that many.
@@ -42,7 +42,7 @@ class LSAEncoder:
 
     learns_from = 10_000  # enough for the basis; what it was not fitted to is projected onto it
 
-    def __init__(self, analyzer: Analyzer, dimension: int = 256) -> None:
+    def __init__(self, analyzer: TextAnalyzer, dimension: int = 256) -> None:
         if dimension < 1:
             raise ValueError(f"expected a dimension of at least 1, not {dimension}")
         self.analyzer, self.most = analyzer, dimension
@@ -56,7 +56,7 @@ class LSAEncoder:
         """Length of the vectors."""
         return int(self._basis.shape[1])
 
-    def reading_with(self, analyzer: Analyzer) -> Self:
+    def reading_with(self, analyzer: TextAnalyzer) -> Self:
         """Return an unfitted copy that takes its terms from another analyzer."""
         return type(self)(analyzer, self.most)
 
@@ -106,7 +106,7 @@ class LSAEncoder:
         np.save(folder / "basis.npy", self._basis, allow_pickle=False)
 
     @classmethod
-    def load(cls, folder: Path, analyzer: Analyzer, dimension: int) -> Self:
+    def load(cls, folder: Path, analyzer: TextAnalyzer, dimension: int) -> Self:
         """Open what `save` wrote."""
         encoder = cls(analyzer, dimension)
         learned = json.loads((folder / "lsa.json").read_text("utf-8"))

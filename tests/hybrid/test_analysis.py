@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hybrid import Analyzer, AnalyzerMismatch
 from hybrid import analysis as module
+from hybrid.analyzers import reopen
 from hybrid.languages import detect, stop_words
 
 mixed_text = st.text(
@@ -116,9 +117,9 @@ def test_no_stop_words_where_no_list_is_known():
 
 def test_settings_go_through_json_and_refuse_another_analyzer():
     stored = json.loads(json.dumps(Analyzer(latin="german").settings()))
-    assert Analyzer.reopen(stored, None) == Analyzer(latin="german")
+    assert reopen(stored, None) == Analyzer(latin="german")
     with pytest.raises(AnalyzerMismatch, match="latin: index 'german', given 'english'"):
-        Analyzer.reopen(stored, Analyzer())
+        reopen(stored, Analyzer())
 
 
 def test_other_terms_under_the_same_settings_are_noticed(monkeypatch):
@@ -126,4 +127,4 @@ def test_other_terms_under_the_same_settings_are_noticed(monkeypatch):
     stored = Analyzer().settings()
     monkeypatch.setattr(module, "_CANARY", "other words")
     with pytest.raises(AnalyzerMismatch, match="canary"):
-        Analyzer.reopen(stored, None)
+        reopen(stored, None)

