@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,13 +28,7 @@ __all__ = ["METHODS", "BM25Index"]
 Term = str | int
 TokenLists = TermBatch | sp.csr_matrix | Sequence[Sequence[Term]]
 
-
-class _Known(NamedTuple):
-    """What is known of a term: how many live rows hold it, its place in the view, its idf."""
-
-    df: int
-    slot: int
-    idf: float
+_MEAN = object()  # what the mean idf is known as: no term is equal to it
 
 
 class BM25Index:
@@ -68,9 +62,10 @@ class BM25Index:
         epsilon: float = 0.25,
     ) -> None:
         self.formula = Formula(method, k1, b, delta, epsilon)
+        self._absent = self.formula.absent()
         self._postings = Postings()
         self._vocabulary = Vocabulary()
-        self._numbered: bool | None = None  # terms are integers; None: nothing was added yet
+        self._numbered: bool | None = None  # terms are integers; None: none came yet
         self._state: tuple[int, View] | None = None
 
     def __len__(self) -> int:
@@ -97,16 +92,16 @@ class BM25Index:
         """
         if sp.issparse(terms):
             matrix = sp.csr_matrix(terms)
-            self._add_numbers(rows, *columns_of(matrix), as_counts(matrix.data))
-        elif not isinstance(terms, TermBatch) and are_numbers(terms):
-            self._add_numbers(rows, *as_numbers(terms), ONES)
-        else:
-            batch = terms if isinstance(terms, TermBatch) else TermBatch.of(terms)
-            self._check_kind(numbered=False)
-            rows = self._postings.as_new(rows, len(batch))  # before new terms get numbers
-            numbers = self._vocabulary.numbers(batch.terms)
-            self._postings.add(rows, batch.offsets, numbers[batch.ids])
-            self._numbered = False
+            offsets, ids = columns_of(matrix)
+            self._add_numbers(rows, offsets, ids, as_counts(matrix.data, offsets))
+            return
+        if not isinstance(terms, TermBatch):
+            numbered = are_numbers(terms)
+            if numbered or (numbered is None and self._numbered):
+                self._add_numbers(rows, *as_numbers(terms), ONES)
+                return
+            terms = TermBatch.of(cast("Sequence[Sequence[str]]", terms))
+        self._add_strings(rows, terms)
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
@@ -132,7 +127,7 @@ class BM25Index:
         """
         check_depth(depth)
         view = self._view()
-        return view.search(self._asked(view, query), depth, allowed)
+        return view.search(self._asked(view, query), min(depth, len(self) or 1), allowed)
 
     def search_many(
         self,
@@ -222,7 +217,7 @@ class BM25Index:
         state = self._state
         if state is not None and state[0] == postings.version and not state[1].full:
             return state[1]
-        average, version = postings.average_length, postings.version
+        version, average = postings.version, postings.average_length
         gains = [
             self.formula.gain(
                 segment.tfs.astype(np.float64), segment.lengths.astype(np.float64), average
@@ -237,39 +232,44 @@ class BM25Index:
         """Return a query in numbers; what is known of its terms is remembered."""
         if isinstance(query, str):
             raise TypeError(f"expected a list of terms, not the text {query!r}")
-        known, terms, base = view.known, [], 0.0
-        distinct = query if len(set(query)) == len(query) else Counter(query)
-        for term in distinct:
-            fact = known.get(term) or self._look_up(view, term)
-            if fact.idf:
-                weight = fact.idf if distinct is query else fact.idf * distinct[term]
-                terms.append((fact.df, fact.slot, weight))
-                base += weight
-        return Asked.of(terms, base * self.formula.absent())
+        known = view.known
+        repeats = None if len(set(query)) == len(query) else Counter(query)
+        slots = [
+            self._look_up(view, term) if (slot := known.get(term)) is None else slot
+            for term in (query if repeats is None else repeats)
+        ]
+        return view.asked(slots, None if repeats is None else repeats.values(), self._absent)
 
-    def _look_up(self, view: View, term: Term) -> _Known:
-        postings = self._postings
+    def _look_up(self, view: View, term: Term) -> int:
+        """Return the slot of a term, -1 when no live row holds it, and remember it."""
+        dfs, rows = self._postings.dfs, len(self._postings)
         number = self._number_of(term)
-        df = int(postings.dfs[number]) if number is not None and number < len(postings.dfs) else 0
-        if number is None or not df:
-            fact = _Known(0, 0, 0.0)
-        else:
-            rows = len(postings)
+        df = int(dfs[number]) if number is not None and number < len(dfs) else 0
+        slot = -1
+        if number is not None and df:
             idf = self.formula.idf(df, rows, lambda: self._mean_idf(view))
-            fact = _Known(df, view.slot(number), idf)
-        view.known[term] = fact
-        return fact
+            slot = view.slot(number, df, idf)
+        view.known[term] = slot
+        return slot
 
     def _mean_idf(self, view: View) -> float:
-        if None not in view.known:
-            view.known[None] = mean_okapi_idf(self._postings.dfs, len(self))
-        return float(view.known[None])
+        if _MEAN not in view.known:
+            view.known[_MEAN] = mean_okapi_idf(self._postings.dfs, len(self))
+        return float(view.known[_MEAN])
 
     def _number_of(self, term: Term) -> int | None:
         if not self._numbered:
             return self._vocabulary.number(term) if isinstance(term, str) else None
-        number = operator.index(term)
+        number = operator.index(cast("int", term))
         return number if number >= 0 else None
+
+    def _add_strings(self, rows: ArrayLike, batch: TermBatch) -> None:
+        self._check_kind(numbered=False)
+        new = self._postings.as_new(rows, len(batch))  # before new terms get numbers
+        numbers = self._vocabulary.numbers(batch.terms)
+        self._postings.add(new, batch.offsets, numbers[batch.ids])
+        if len(batch.ids):
+            self._numbered = False
 
     def _add_numbers(
         self,
@@ -283,6 +283,6 @@ class BM25Index:
         self._numbered = True
 
     def _check_kind(self, *, numbered: bool) -> None:
-        if len(self) and self._numbered != numbered:
+        if len(self) and self._numbered not in (None, numbered):
             kind = "integers" if self._numbered else "strings"
             raise TypeError(f"expected terms as {kind}, like those before")

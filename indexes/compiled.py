@@ -12,7 +12,7 @@ class _Compiled:
 
     Machine code is kept in `__pycache__`, or in the user's cache folder where that cannot be
     written.  The cache of a function does not notice changes of the functions that it calls in
-    other files: keep those that call each other in one file.
+    other files: whoever edits them removes it, as `tests/conftest.py` does.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -69,9 +69,7 @@ class Formula:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(
-                f"expected a BM25 method of {', '.join(METHODS)}, not {self.method!r}"
-            )
+            raise ValueError(f"expected a BM25 method of {', '.join(METHODS)}, not {self.method!r}")
         if not 0 <= self.b <= 1:
             raise ValueError(f"expected b from 0 to 1, not {self.b}")
         for name in ("k1", "delta", "epsilon"):

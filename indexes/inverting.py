@@ -1,27 +1,40 @@
 """Rows of terms turned into lists of rows: the compiled passes over postings when they change."""
 
-# Compiled functions have no types to check: numba infers them from the arrays.
-# mypy: disable-error-code="no-untyped-def"
-
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.compiled import compiled
 
-U32, U64 = np.uint32, np.uint64
+U32, U64, I64 = np.uint32, np.uint64, np.int64
 ONES = np.ones(1, np.uint32)
 """The amounts of plain tokens: each counts once."""
 
 MOST_CODES = 1 << 16
 """Of two bytes; with more, codes have four."""
 
+Lists = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16], NDArray[Any]]
+"""Terms, where the list of each starts, and the rows and values of all lists."""
+
+
+class _Given(NamedTuple):
+    """Rows of terms, as `invert` has them, with the place of each term among its terms."""
+
+    rows: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    ids: NDArray[np.uint32]
+    amounts: NDArray[Any]
+    places: NDArray[np.uint32]
+
 
 def invert(
-    rows: NDArray[np.uint16], offsets: NDArray[np.int64], ids: NDArray[np.uint32], amounts: Any
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16], Any]:
-    """Return terms, starts, rows and values of the posting lists of some rows.
+    rows: NDArray[np.uint16],
+    offsets: NDArray[np.int64],
+    ids: NDArray[np.uint32],
+    amounts: NDArray[Any],
+) -> Lists:
+    """Return the posting lists of some rows, by ascending term.
 
     Parameters
     ----------
@@ -37,24 +50,41 @@ def invert(
     terms = np.unique(ids)
     places = np.empty(int(terms[-1]) + 1 if len(terms) else 0, np.uint32)
     places[terms] = np.arange(len(terms), dtype=np.uint32)
-    counts = np.zeros(len(terms), np.uint32)
-    seen = np.zeros(len(terms), np.uint32)
-    postings = _count(offsets, ids, amounts, places, seen, counts)
-    starts = np.zeros(len(terms) + 1, np.uint32)
-    np.cumsum(counts, out=starts[1:])
-    held, values = np.empty(postings, np.uint16), np.empty(postings, amounts.dtype)
-    seen[:] = 0
-    _fill(rows, offsets, ids, amounts, places, seen, starts[:-1].copy(), held, values)
-    if not counts.all():  # terms that come with zeros only
-        terms, starts = terms[counts > 0], starts[np.append(counts > 0, True)]
+    starts, held, values = _invert(rows, offsets, ids, amounts, places, len(terms))
+    if (starts[1:] == starts[:-1]).any():  # terms that come with zeros only
+        found = np.diff(starts) > 0
+        terms, starts = terms[found], starts[np.append(found, True)]
     return terms, starts, held, values
 
 
 @compiled
-def _count(offsets, ids, amounts, places, seen, counts):
-    """Count the rows of each term; return their sum."""
+def _invert(
+    rows: NDArray[np.uint16],
+    offsets: NDArray[np.int64],
+    ids: NDArray[np.uint32],
+    amounts: NDArray[Any],
+    places: NDArray[np.uint32],
+    size: int,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint16], NDArray[Any]]:
+    """Return starts, rows and values of the lists of `size` terms."""
+    given = _Given(rows, offsets, ids, amounts, places)
+    seen = np.zeros(size, U32)
+    starts = np.zeros(size + 1, U32)
+    _count(given, seen, starts[1:])
+    for place in range(size):
+        starts[place + 1] += starts[place]
+    held = np.empty(I64(starts[size]), np.uint16)
+    values = np.empty(I64(starts[size]), amounts.dtype)
+    seen[:] = U32(0)
+    _fill(given, seen, starts[:-1].copy(), held, values)
+    return starts, held, values
+
+
+@compiled
+def _count(given: _Given, seen: NDArray[np.uint32], counts: NDArray[np.uint32]) -> None:
+    """Count the rows of each term."""
+    offsets, ids, amounts, places = given.offsets, given.ids, given.amounts, given.places
     step = U64(0 if amounts.size == 1 else 1)
-    total = 0
     for row in range(offsets.size - 1):
         mark = U32(row + 1)
         for at in range(U64(offsets[row]), U64(offsets[row + 1])):
@@ -62,15 +92,20 @@ def _count(offsets, ids, amounts, places, seen, counts):
             if seen[term] != mark and amounts[at * step] != 0:
                 seen[term] = mark
                 counts[term] += U32(1)
-                total += 1
-    return total
 
 
 @compiled
-def _fill(rows, offsets, ids, amounts, places, seen, ends, held, values):
+def _fill(
+    given: _Given,
+    seen: NDArray[np.uint32],
+    ends: NDArray[np.uint32],
+    held: NDArray[np.uint16],
+    values: NDArray[Any],
+) -> None:
     """Write the lists; `ends` says where the next posting of each term goes."""
+    offsets, ids, amounts, places = given.offsets, given.ids, given.amounts, given.places
     step = U64(0 if amounts.size == 1 else 1)
-    for row in range(rows.size):
+    for row in range(given.rows.size):
         mark = U32(row + 1)
         for at in range(U64(offsets[row]), U64(offsets[row + 1])):
             term = places[ids[at]]
@@ -80,7 +115,7 @@ def _fill(rows, offsets, ids, amounts, places, seen, ends, held, values):
             elif amount != 0:
                 seen[term] = mark
                 end = U64(ends[term])
-                held[end], values[end] = rows[row], amount
+                held[end], values[end] = given.rows[row], amount
                 ends[term] = U32(end + U64(1))
 
 
@@ -88,9 +123,9 @@ def code_book(
     rows: NDArray[np.uint16], tfs: NDArray[np.uint32], row_lengths: NDArray[np.uint32]
 ) -> tuple[NDArray[Any], NDArray[np.uint32], NDArray[np.uint32]]:
     """Return the code of every posting, and the tf and the length that each code stands for."""
-    lengths, numbers = np.unique(row_lengths, return_inverse=True)
+    lengths, places = np.unique(row_lengths, return_inverse=True)
+    numbers = places.astype(np.uint32)
     most = np.zeros(len(lengths), np.uint32)
-    numbers = numbers.astype(np.uint32)
     _most(rows, tfs, numbers, most)
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(most, out=starts[1:])
@@ -111,21 +146,45 @@ def code_book(
 
 
 @compiled
-def _most(rows, tfs, numbers, most):
+def _most(
+    rows: NDArray[np.uint16],
+    tfs: NDArray[np.uint32],
+    numbers: NDArray[np.uint32],
+    most: NDArray[np.uint32],
+) -> None:
+    """Raise `most` to the largest tf in the rows of each length."""
     for at in range(U64(rows.size)):
         number = numbers[rows[at]]
         most[number] = max(most[number], tfs[at])
 
 
 @compiled
-def _code(rows, tfs, numbers, starts, codes):
+def _code(
+    rows: NDArray[np.uint16],
+    tfs: NDArray[np.uint32],
+    numbers: NDArray[np.uint32],
+    starts: NDArray[np.uint32],
+    codes: NDArray[np.uint16],
+) -> None:
+    """Write the codes where every length has those of the tfs from 1 on in a row."""
     for at in range(U64(rows.size)):
         codes[at] = starts[numbers[rows[at]]] + tfs[at] - U32(1)
 
 
 @compiled
-def merge(a_terms, a_starts, a_rows, a_values, a_live, b_terms, b_starts, b_rows, b_values, b_live):  # noqa: PLR0913
-    """Return terms, starts, rows and values of two segments' live rows, which they do not share."""
+def merge(  # noqa: PLR0913
+    a_terms: NDArray[np.uint32],
+    a_starts: NDArray[np.uint32],
+    a_rows: NDArray[np.uint16],
+    a_values: NDArray[Any],
+    a_live: NDArray[np.uint8],
+    b_terms: NDArray[np.uint32],
+    b_starts: NDArray[np.uint32],
+    b_rows: NDArray[np.uint16],
+    b_values: NDArray[Any],
+    b_live: NDArray[np.uint8],
+) -> Lists:
+    """Return the posting lists of two segments' live rows, which they do not share."""
     most = a_terms.size + b_terms.size
     terms, starts = np.empty(most, U32), np.zeros(most + 1, U32)
     rows = np.empty(a_rows.size + b_rows.size, np.uint16)
@@ -154,7 +213,13 @@ def merge(a_terms, a_starts, a_rows, a_values, a_live, b_terms, b_starts, b_rows
 
 
 @compiled
-def bitmaps(starts, rows, long, words, ranks):
+def bitmaps(
+    starts: NDArray[np.uint32],
+    rows: NDArray[np.uint16],
+    long: NDArray[np.uint32],
+    words: NDArray[np.uint64],
+    ranks: NDArray[np.uint16],
+) -> None:
     """Set a bit for each row of each long list, and count the bits before each word."""
     for number in range(long.size):
         begin, end = np.int64(starts[long[number]]), np.int64(starts[long[number] + 1])
@@ -169,7 +234,13 @@ def bitmaps(starts, rows, long, words, ranks):
 
 
 @compiled
-def count_terms(terms, starts, rows, gone, counts):
+def count_terms(
+    terms: NDArray[np.uint32],
+    starts: NDArray[np.uint32],
+    rows: NDArray[np.uint16],
+    gone: NDArray[np.uint8],
+    counts: NDArray[np.uint32],
+) -> None:
     """Take 1 from the count of each term for each of its rows that is `gone`."""
     for number in range(terms.size):
         for at in range(U64(starts[number]), U64(starts[number + 1])):

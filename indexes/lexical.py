@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
+from indexes.lookups import ordered
 from indexes.matrices import as_weights, columns_of
 from indexes.parallel import search_many
 from indexes.postings import Postings
@@ -81,7 +82,7 @@ class LexicalIndex:
         """
         check_depth(depth)
         view = self._view()
-        return view.search(self._asked(view, query), depth, allowed)
+        return view.search(self._asked(view, query), min(depth, len(self) or 1), allowed)
 
     def search_many(
         self,
@@ -135,20 +136,24 @@ class LexicalIndex:
     def _asked(self, view: View, query: "SparseVector | sp.csr_matrix") -> Asked:
         """Return a query in numbers: without terms that no row holds, by ascending id."""
         ids, weights = _vector_of(query)
-        dfs = self._postings.dfs
-        inside = ids < len(dfs)
-        ids, weights = ids[inside], weights[inside]
-        found = dfs[ids]
-        used = np.flatnonzero((found > 0) & (weights > 0))
-        order = used[np.lexsort((ids[used], found[used]))]
-        slots = np.array([view.slot(term) for term in ids[order].tolist()], np.int64)
-        return Asked(slots, weights[order], np.float32(0))
+        used = np.empty(len(ids), np.int64)
+        count = ordered(ids, weights, self._postings.dfs, used)
+        if count < 0:
+            as_weights(weights)
+            raise ValueError("expected distinct term ids >= 0 with one weight each")
+        used = used[:count]
+        return Asked(view.slots(ids[used]), weights[used], np.float32(0))
 
 
 def _vector_of(query: "SparseVector | sp.csr_matrix") -> SparseVector:
-    """Return the ids and weights of a query in either form, checked."""
-    ids, weights = query if isinstance(query, tuple) else (query.indices, query.data)
-    ids, weights = np.asarray(ids, np.int64), as_weights(weights)
-    if len(ids) != len(weights) or len(set(ids.tolist())) < len(ids) or (ids < 0).any():
+    """Return the ids and weights of a query in either form."""
+    if isinstance(query, tuple):
+        ids, weights = np.asarray(query[0], np.int64), np.asarray(query[1], np.float32)
+    else:
+        matrix = query.tocsr()  # itself, if it is one
+        if matrix.shape[0] != 1:
+            raise ValueError(f"expected a query of one row, not shape {matrix.shape}")
+        ids, weights = matrix.indices.astype(np.int64), np.asarray(matrix.data, np.float32)
+    if len(ids) != len(weights):
         raise ValueError("expected distinct term ids >= 0 with one weight each")
     return ids, weights

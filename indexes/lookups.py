@@ -1,62 +1,87 @@
-"""Single postings, without a pass over lists: where a list is, what a row scores.
+"""Single postings, without a pass over lists: where a list is, what a row scores."""
 
-The segments of an index are known to compiled code by one table of addresses and counts.
-"""
-
-# Compiled functions have no types to check: numba infers them from the arrays.
-# mypy: disable-error-code="no-untyped-def"
+from collections.abc import Callable
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numba.extending import overload
+from numpy.typing import NDArray
 
 from indexes.compiled import compiled
-from indexes.native import array_at
-
-RANGE = 65_536
-"""Rows of a segment."""
-
-COLUMNS = 14
-ROWS, PAYLOAD, GAIN, LIVE, WORDS, RANKS, PEAKS, FIRST, HOLES, TERMS, STARTS, SIZE, LONG, LONGS = (
-    range(COLUMNS)
+from indexes.lists import (
+    BITMAP,
+    GAIN,
+    LIVE,
+    LONG,
+    LONGS,
+    NONE,
+    PAYLOAD,
+    RANGE,
+    RANKS,
+    ROWS,
+    SIZE,
+    START,
+    STARTS,
+    STOP,
+    TERMS,
+    WORDS,
 )
-"""What the table of segments holds of each: addresses of arrays, its first row, counts."""
-
-START, STOP, BITMAP = range(3)
-"""What the table of places holds of a list in a segment."""
-NONE = 0xFFFFFFFF
-"""Instead of the number of a bitmap."""
+from indexes.native import array_at
 
 U16, U32, U64, I64, F32 = np.uint16, np.uint32, np.uint64, np.int64, np.float32
 
 
-def value_at(payload, gain, at):
+def value_at(payload: NDArray[Any], gain: NDArray[np.float32], at: SupportsIndex) -> np.float32:
     """Return the value of a posting: its code's gain, or the payload itself.  Compiled only."""
+    raise NotImplementedError
 
 
-@overload(value_at)
-def _value_at(payload, gain, at):  # noqa: ANN001, ANN202
+@overload(value_at, strict=False)  # it would compare the annotations as well
+def _value_at(payload: Any, gain: Any, at: Any) -> Callable[..., Any]:
+    """Return the function for payload of one type."""
     if payload.dtype.name == "float32":
         return lambda payload, gain, at: payload[at]
     return lambda payload, gain, at: gain[U64(payload[at])]
 
 
 @compiled
-def find(rows, place, words, ranks, row):
+def word_of(place: NDArray[np.uint32], row: np.uint64) -> np.uint64:
+    """Return which word of the bitmaps has the bit of a row."""
+    return U64(place[BITMAP]) * U64(RANGE // 64) + (row >> U64(6))
+
+
+@compiled
+def find_bit(
+    place: NDArray[np.uint32],
+    words: NDArray[np.uint64],
+    ranks: NDArray[np.uint16],
+    row: np.uint64,
+) -> np.uint64:
+    """Return where in a list with a bitmap a row stands, or NONE."""
+    at = word_of(place, row)
+    bit = U64(1) << (row & U64(63))
+    if not words[at] & bit:
+        return U64(NONE)
+    before: np.uint64 = words[at] & (bit - U64(1))  # counted by what becomes popcnt
+    before -= (before >> U64(1)) & U64(0x5555555555555555)
+    before = (before & U64(0x3333333333333333)) + ((before >> U64(2)) & U64(0x3333333333333333))
+    before = (before + (before >> U64(4))) & U64(0x0F0F0F0F0F0F0F0F)
+    before = (before * U64(0x0101010101010101)) >> U64(56)
+    return U64(place[START]) + U64(ranks[at]) + before
+
+
+@compiled
+def find(
+    rows: NDArray[np.uint16],
+    place: NDArray[np.uint32],
+    words: NDArray[np.uint64],
+    ranks: NDArray[np.uint16],
+    row: np.uint64,
+) -> np.uint64:
     """Return where in a list a row stands, or NONE."""
-    start, stop, bitmap = U64(place[START]), U64(place[STOP]), U64(place[BITMAP])
-    if bitmap != U64(NONE):
-        word_at = bitmap * U64(RANGE // 64) + (row >> U64(6))
-        word, bit = words[word_at], U64(1) << (row & U64(63))
-        if not word & bit:
-            return U64(NONE)
-        before = word & (bit - U64(1))  # counted by the sideways addition that becomes popcnt
-        before -= (before >> U64(1)) & U64(0x5555555555555555)
-        before = (before & U64(0x3333333333333333)) + (
-            (before >> U64(2)) & U64(0x3333333333333333)
-        )
-        before = (before + (before >> U64(4))) & U64(0x0F0F0F0F0F0F0F0F)
-        before = (before * U64(0x0101010101010101)) >> U64(56)
-        return start + U64(ranks[word_at]) + before
+    if place[BITMAP] != NONE:
+        return find_bit(place, words, ranks, row)
+    start, stop = U64(place[START]), U64(place[STOP])
     end = stop
     while start < stop:
         middle = (start + stop) >> U64(1)
@@ -68,13 +93,23 @@ def find(rows, place, words, ranks, row):
 
 
 @compiled
-def score(table, places, slots, weights, base, zero, blocks, rows, out):  # noqa: PLR0913
+def score(  # noqa: PLR0913
+    table: NDArray[np.int64],
+    places: NDArray[np.uint32],
+    slots: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    base: np.float32,
+    zero: Any,
+    blocks: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
     """Write the score of each of `rows`: 0 where it is not held.
 
     Parameters
     ----------
     table, places, slots, weights, base, zero
-        As in `Lists`.
+        As in `indexes.lists.Lists`.
     blocks : ndarray of int64, shape (ranges of rows + 1,)
         At which segment each range of RANGE rows starts.
     rows : ndarray of int64, shape (n,)
@@ -101,7 +136,7 @@ def score(table, places, slots, weights, base, zero, blocks, rows, out):  # noqa
 
 
 @compiled
-def locate(table, term, places):
+def locate(table: NDArray[np.int64], term: np.uint32, places: NDArray[np.uint32]) -> None:
     """Write into `places`, shape (segments, 3), where the lists of a term are."""
     for segment in range(table.shape[0]):
         facts = table[segment]
@@ -110,7 +145,10 @@ def locate(table, term, places):
         places[segment] = U32(0)
         places[segment, BITMAP] = U32(NONE)
         if low < facts[SIZE] and terms[U64(low)] == term:
-            places[segment, START], places[segment, STOP] = starts[U64(low)], starts[U64(low + 1)]
+            places[segment, START], places[segment, STOP] = (
+                starts[U64(low)],
+                starts[U64(low + I64(1))],
+            )
             long = array_at(facts[LONG], U32(0))
             bitmap = _lower_bound(long, facts[LONGS], U32(low))
             if bitmap < facts[LONGS] and long[U64(bitmap)] == low:
@@ -118,20 +156,22 @@ def locate(table, term, places):
 
 
 @compiled
-def _lower_bound(values, size, wanted):
+def _lower_bound(values: NDArray[np.uint32], size: np.int64, wanted: np.uint32) -> np.int64:
     """Return the first place, of `size` ascending values, that is not below the wanted one."""
-    low, high = 0, size
+    low, high = I64(0), size
     while low < high:
-        middle = (low + high) >> 1
+        middle = (low + high) >> I64(1)
         if values[U64(middle)] < wanted:
-            low = middle + 1
+            low = middle + I64(1)
         else:
             high = middle
     return low
 
 
 @compiled
-def moments(table, places, zero):
+def moments(
+    table: NDArray[np.int64], places: NDArray[np.uint32], zero: Any
+) -> tuple[float, float, float]:
     """Return sum, sum of squares and maximum of the values of one term over its live rows.
 
     The sums are made of integers, in steps of 2**-30 of a power of two at or above the maximum, so
@@ -148,11 +188,13 @@ def moments(table, places, zero):
             share = value * unit
             total += I64(share)
             squares += I64(share * share / 2.0**30)
-    return total / unit, squares / unit * (2.0**30 / unit), peak
+    return total / unit, squares / unit * (2.0**30 / unit), float(peak)
 
 
 @compiled
-def _live_values(facts, place, zero):
+def _live_values(
+    facts: NDArray[np.int64], place: NDArray[np.uint32], zero: Any
+) -> NDArray[np.float32]:
     """Return the values of a list of live rows."""
     rows, payload = array_at(facts[ROWS], U16(0)), array_at(facts[PAYLOAD], zero)
     gain, live = array_at(facts[GAIN], F32(0)), array_at(facts[LIVE], np.uint8(0))
@@ -164,3 +206,74 @@ def _live_values(facts, place, zero):
             count += 1
         start += U64(1)
     return values[:count]
+
+
+@compiled
+def ordered(
+    ids: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    dfs: NDArray[np.uint32],
+    used: NDArray[np.int64],
+) -> int:
+    """Write which terms of a query are of use into `used`, rare ones first, then by id.
+
+    Returns
+    -------
+    int
+        How many there are; -1 if an id is negative or comes twice, or a weight is negative, NaN or
+        infinite.
+    """
+    keys, count = np.empty(ids.size, U64), 0
+    distinct = np.sort(ids)
+    for at in range(ids.size):
+        if distinct[at] < 0 or (at > 0 and distinct[at] == distinct[at - 1]):
+            return -1
+        if not 0 <= weights[at] < np.inf:
+            return -1
+        term = U64(ids[at])
+        if weights[at] > 0 and term < U64(dfs.size) and dfs[term]:
+            keys[count] = (U64(dfs[term]) << U64(32)) | term
+            used[count] = at
+            count += 1
+    order = np.argsort(keys[:count])
+    used[:count] = used[order]
+    return count
+
+
+@compiled
+def weighed(
+    slots: NDArray[np.int64],
+    repeats: NDArray[np.float64],
+    facts: NDArray[np.float64],
+    used: NDArray[np.int64],
+    weights: NDArray[np.float32],
+) -> tuple[int, float]:
+    """Write slots and weights of the terms of a query into `used` and `weights`, rare ones first.
+
+    Parameters
+    ----------
+    slots : ndarray of int64, shape (m,)
+        Distinct; -1 for terms that no row holds.
+    repeats : ndarray of float64, shape (m,) or (1,)
+        How often each term is asked for.
+    facts : ndarray of float64, shape (slots, 2)
+        How many rows hold each term, and its idf.
+
+    Returns
+    -------
+    int, float
+        How many there are, and the sum of their weights.
+    """
+    step, count, total = 0 if repeats.size == 1 else 1, 0, 0.0
+    keys, places = np.empty(slots.size), np.empty(slots.size, I64)
+    for at in range(slots.size):
+        if slots[at] >= 0 and facts[slots[at], 1] != 0:
+            keys[count], places[count] = facts[slots[at], 0], at
+            count += 1
+    order = np.argsort(keys[:count], kind="mergesort")  # stable: then as in the query
+    for number in range(count):
+        at = places[order[number]]
+        weight = repeats[at * step] * facts[slots[at], 1]
+        used[number], weights[number] = slots[at], F32(weight)
+        total += weight
+    return count, total

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 MOST_TERMS = 1 << 31
 """Term numbers stay below; arrays by term number are made."""
 
+MOST_TOKENS = 1 << 32
+"""Lengths of rows stay below."""
+
 
 def columns_of(matrix: sp.csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """Return where each row of a matrix starts, and the term of every entry."""
@@ -18,30 +21,40 @@ def columns_of(matrix: sp.csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.uin
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32)
 
 
-def as_counts(values: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return how often each term comes, or raise ValueError when these are not counts."""
-    counts = values.astype(np.uint32)
+def as_counts(values: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return how often each term comes in rows that start at `offsets`.
+
+    Raises
+    ------
+    ValueError
+        If these are not counts, or those of a row add up to 2**32 or more.
+    """
+    with np.errstate(invalid="ignore"):  # NaN
+        counts = values.astype(np.uint32)
     if not np.array_equal(counts, values):
         raise ValueError("expected a matrix of counts: whole numbers >= 0")
+    sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    if len(offsets) > 1 and np.diff(sums[offsets]).max() >= MOST_TOKENS:
+        raise ValueError(f"expected counts that add up to less than {MOST_TOKENS} in each row")
     return counts
 
 
 def as_weights(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return weights as float32, or raise ValueError unless they are >= 0 and finite."""
-    weights = np.asarray(values, np.float32)
+    """Return a copy as float32, or raise ValueError unless these are >= 0 and finite."""
+    weights = np.array(values, np.float32)
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("expected weights >= 0, but some are negative, NaN or infinite")
     return weights
 
 
-def are_numbers(lists: Iterable[Any]) -> bool:
-    """Return whether the first terms that there are are integers, and not strings."""
+def are_numbers(lists: Iterable[Any]) -> bool | None:
+    """Return whether the first terms that there are are integers; None where there are none."""
     for one in lists:
         if isinstance(one, np.ndarray):
             return True
         if len(one):
             return isinstance(one[0], int | np.integer)
-    return False
+    return None
 
 
 def as_numbers(lists: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
@@ -56,5 +69,5 @@ def as_numbers(lists: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint
         if array.size and not 0 <= array.min() <= array.max() < MOST_TERMS:
             raise ValueError(f"expected terms from 0 to {MOST_TERMS - 1} in each row")
     offsets = np.cumsum([0, *(len(array) for array in arrays)]).astype(np.int64)
-    joined = np.concatenate([array.astype(np.uint32) for array in arrays])
-    return offsets, joined
+    none = np.empty(0, np.uint32)
+    return offsets, np.concatenate([none, *(array.astype(np.uint32) for array in arrays)])

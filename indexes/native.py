@@ -1,33 +1,40 @@
 """Two things that compiled code needs and Python has no word for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
 from numba.extending import intrinsic
+
+_numba: Any = numba  # its types do not say what there is
 
 _UNKNOWN = 1 << 40  # of how many values an array at an address consists; its user knows
 
 
-@intrinsic
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    """Return a function that compiled code calls without its first argument."""
+    return intrinsic(function)
+
+
+@_intrinsic
 def _pointer(_: Any, address: Any, zero: Any) -> Any:
     """Return an address as a pointer to values of the type of `zero`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(zero)(address, zero), generate
+    return _numba.types.CPointer(zero)(address, zero), generate
 
 
 @numba.njit(nogil=True)
 def array_at(address: np.int64, zero: Any) -> Any:
     """Return the array that lies at an address, of the type of `zero`; its end is not known."""
-    return numba.carray(_pointer(address, zero), (_UNKNOWN,))
+    return _numba.carray(_pointer(address, zero), (_UNKNOWN,))
 
 
-@intrinsic
+@_intrinsic
 def prefetch(_: Any, address: Any) -> Any:
     """Have the processor load a cache line that will be read soon.  Any address is allowed."""
 
@@ -40,4 +47,4 @@ def prefetch(_: Any, address: Any) -> Any:
         builder.call(function, [builder.inttoptr(arguments[0], byte), read, keep, data])
         return context.get_dummy_value()
 
-    return types.void(address), generate
+    return _numba.types.void(address), generate

@@ -22,6 +22,9 @@ from indexes.candidates import Mask, Rows, as_new_rows, as_rows
 from indexes.inverting import ONES
 from indexes.segment import RANGE, Segment
 
+MOST_ROWS = 1 << 32
+"""Rows stay below: a search has 32 bits for them."""
+
 _ENOUGH = 1 << 23  # waiting postings that are made into segments at once, so that memory is bounded
 _SPARSE = 0.7  # a segment with a smaller share of live rows is written anew
 
@@ -61,6 +64,7 @@ class Postings:
         self._segments: list[Segment] = []
         self._dfs: NDArray[np.uint32] = np.empty(0, np.uint32)
         self._waiting: list[Batch] = []
+        self._size = 0  # of what waits
         self._gone: list[Rows] = []
         self._lock = threading.RLock()
 
@@ -108,60 +112,67 @@ class Postings:
         Raises
         ------
         ValueError
-            If a row is there already, or stands twice in `rows`, or the lengths differ.
+            If a row is there already, or stands twice in `rows`, or is not below 2**32, or the
+            lengths differ.
         """
         with self._lock:
-            rows = self.as_new(rows, len(offsets) - 1)
-            if not len(rows):
+            new = self.as_new(rows, len(offsets) - 1)
+            if not len(new):
                 return
-            self._waiting.append(Batch(rows, offsets, ids, amounts))
-            most = max(int(rows.max()) + 1, len(self.live))
+            most = max(int(new.max()) + 1, len(self.live))
             self.live = np.pad(self.live, (0, most - len(self.live)))
-            self.live[rows] = True
-            self._count += len(rows)
-            if sum(len(batch.ids) for batch in self._waiting) > _ENOUGH:
+            self.live[new] = True
+            self._waiting.append(Batch(new, offsets, ids, amounts))
+            self._count += len(new)
+            self._size += len(ids)
+            if self._size > _ENOUGH:
                 self.settle()
 
     def as_new(self, rows: ArrayLike, count: int) -> Rows:
         """Return the rows of `count` new items, or raise ValueError as `add`."""
-        rows = as_new_rows(rows, count)
-        known = rows[rows < len(self.live)]
+        new = as_new_rows(rows, count)
+        if (new >= MOST_ROWS).any():
+            raise ValueError(f"expected rows below {MOST_ROWS}, not {new.max()}")
+        known = new[new < len(self.live)]
         known = known[self.live[known]]
         if len(known):
             raise ValueError(f"row {known[0]} is there already: delete it first")
-        return rows
+        return new
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
-        rows = np.unique(as_rows(rows))
-        rows = rows[rows < len(self.live)]
-        rows = rows[self.live[rows]]
-        if not len(rows):
-            return
         with self._lock:
-            if any(np.isin(rows, batch.rows).any() for batch in self._waiting):
+            gone = np.unique(as_rows(rows))
+            gone = gone[gone < len(self.live)]
+            gone = gone[self.live[gone]]
+            if not len(gone):
+                return
+            if any(np.isin(gone, batch.rows).any() for batch in self._waiting):
                 self.settle()
-            self._gone.append(rows)
-            self.live = self.live.copy()
-            self.live[rows] = False
-            self._count -= len(rows)
+            self._gone.append(gone)
+            self.live[gone] = False
+            self._count -= len(gone)
 
     def settle(self) -> None:
         """Bring the segments and the counts up to date."""
         if not (self._waiting or self._gone):
             return
         with self._lock:
-            dfs, segments = self._dfs.copy(), list(self._segments)
+            dfs, segments, length = self._dfs.copy(), list(self._segments), self._length
             if self._gone:  # first: a row that came back waits in a batch
                 gone = np.concatenate(self._gone)
-                segments = [self._without(segment, gone, dfs) for segment in segments]
+                for number, segment in enumerate(segments):
+                    inside = _inside(segment, gone)
+                    if len(inside):
+                        length -= int(segment.row_lengths[inside].sum())
+                        segments[number] = segment.without(inside, dfs)
             for segment in self._made():
                 dfs = _added(dfs, segment)
-                self._length += int(segment.row_lengths.sum())
+                length += int(segment.row_lengths.sum())
                 segments.append(segment)
-            self._segments, self._dfs = _tidy(segments), dfs
-            self._waiting, self._gone = [], []
-            self.version += 1
+            self._segments, self._dfs, self._length = _tidy(segments), dfs, length
+            self.version += 1  # before others can see that nothing waits
+            self._waiting, self._gone, self._size = [], [], 0
 
     def save(self, folder: Path) -> None:
         """Write the segments into a folder that exists; those that are written are linked."""
@@ -199,14 +210,6 @@ class Postings:
         postings._dfs = np.asarray(np.load(folder / "dfs.npy", "c", allow_pickle=False))
         return postings
 
-    def _without(self, segment: Segment, gone: Rows, dfs: NDArray[np.uint32]) -> Segment:
-        inside = gone[(gone >= segment.first) & (gone < segment.first + RANGE)] - segment.first
-        inside = inside[segment.live[inside] > 0]
-        if not len(inside):
-            return segment
-        self._length -= int(segment.row_lengths[inside].sum())
-        return segment.without(inside, dfs)
-
     def _made(self) -> list[Segment]:
         """Return a segment of each range that rows wait for."""
         if not self._waiting:
@@ -223,6 +226,12 @@ class Postings:
             offsets = batch.offsets[start : stop + 1] - begin
             segments.append(make(first, rows, offsets, batch.ids[begin:end], amounts))
         return segments
+
+
+def _inside(segment: Segment, rows: Rows) -> Rows:
+    """Return which of some rows are live in a segment, relative to its first."""
+    inside = rows[(rows >= segment.first) & (rows < segment.first + RANGE)] - segment.first
+    return inside[segment.live[inside] > 0]
 
 
 def _joined(batches: list[Batch]) -> Batch:
@@ -242,6 +251,7 @@ def _joined(batches: list[Batch]) -> Batch:
 
 
 def _amounts(batch: Batch) -> NDArray[Any]:
+    """Return how much each term of a batch counts."""
     plain = batch.amounts is ONES
     return np.ones(len(batch.ids), np.uint32) if plain else batch.amounts
 
@@ -271,4 +281,5 @@ def _tidy(segments: list[Segment]) -> list[Segment]:
 
 
 def _small(older: Segment, newer: Segment) -> bool:
-    return len(older.rows) < 2 * len(newer.rows)
+    """Return whether two segments should be one; those without any term should."""
+    return len(older.rows) <= 2 * len(newer.rows)

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.inverting import ONES, bitmaps, code_book, count_terms, invert, merge
+from indexes.inverting import ONES, Lists, bitmaps, code_book, count_terms, invert, merge
 
 RANGE = 65_536
 """Rows of a segment at most."""
@@ -113,9 +113,7 @@ class Segment:
 
     def merged(self, other: "Segment") -> "Segment":
         """Return one segment of the live rows of two that share none."""
-        a, b = (
-            (one.terms, one.starts, one.rows, one._values(), one.live) for one in (self, other)
-        )
+        a, b = ((one.terms, one.starts, one.rows, one._values(), one.live) for one in (self, other))
         live = self.live | other.live
         lists = merge(*a, *b)
         if self.payload.dtype == np.float32:
@@ -182,28 +180,57 @@ class Segment:
 def _of_counts(
     first: int,
     live: NDArray[np.uint8],
-    lists: tuple[Any, ...],
+    lists: Lists,
     row_lengths: NDArray[np.uint32],
 ) -> Segment:
+    """Return the segment of lists whose values are tfs."""
     terms, starts, rows, tfs = lists
     payload, of_tf, of_length = code_book(rows, tfs, row_lengths)
-    held = (terms, starts, rows, payload, of_tf, of_length, row_lengths)
-    size, no_peaks = int(np.count_nonzero(live)), np.empty(0, np.float32)
-    return Segment(first, live, size, *held, *_bitmaps(starts, rows, _LONG), no_peaks)
+    long, bits, ranks = _bitmaps(starts, rows, _LONG)
+    return Segment(
+        first=first,
+        live=live,
+        size=int(np.count_nonzero(live)),
+        terms=terms,
+        starts=starts,
+        rows=rows,
+        payload=payload,
+        tfs=of_tf,
+        lengths=of_length,
+        row_lengths=row_lengths,
+        long=long,
+        bits=bits,
+        ranks=ranks,
+        peaks=np.empty(0, np.float32),
+    )
 
 
-def _of_weights(first: int, live: NDArray[np.uint8], lists: tuple[Any, ...]) -> Segment:
+def _of_weights(first: int, live: NDArray[np.uint8], lists: Lists) -> Segment:
+    """Return the segment of lists whose values are weights."""
     terms, starts, rows, weights = lists
-    none, row_lengths = np.empty(0, np.uint32), np.zeros(RANGE, np.uint32)
-    held = (terms, starts, rows, weights, none, none, row_lengths)
+    none = np.empty(0, np.uint32)
     long, bits, ranks = _bitmaps(starts, rows, _LONG_WEIGHTS)
-    peaks = np.maximum.reduceat(weights, starts[:-1])[long] if len(long) else weights[:0]
-    return Segment(first, live, int(np.count_nonzero(live)), *held, long, bits, ranks, peaks)
+    return Segment(
+        first=first,
+        live=live,
+        size=int(np.count_nonzero(live)),
+        terms=terms,
+        starts=starts,
+        rows=rows,
+        payload=weights,
+        tfs=none,
+        lengths=none,
+        row_lengths=np.zeros(RANGE, np.uint32),
+        long=long,
+        bits=bits,
+        ranks=ranks,
+        peaks=np.maximum.reduceat(weights, starts[:-1])[long] if len(long) else weights[:0],
+    )
 
 
 def _bitmaps(
     starts: NDArray[np.uint32], rows: NDArray[np.uint16], one_in: int
-) -> tuple[NDArray[Any], ...]:
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint16]]:
     """Return which lists are long, their bitmaps, and the ranks of the words of these."""
     long = np.flatnonzero(np.diff(starts) > RANGE // one_in).astype(np.uint32)
     bits = np.zeros((len(long), RANGE // 64), np.uint64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -56,4 +57,4 @@ class TermBatch:
         """Return the terms of each row."""
         words = [self.terms[number] for number in self.ids.tolist()]
         bounds = self.offsets.tolist()
-        return [words[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+        return [words[start:stop] for start, stop in pairwise(bounds)]

@@ -1,22 +1,23 @@
 """Segments with what their postings are worth, ready to be searched: one state of an index."""
 
 import threading
-from collections.abc import Sequence
-from operator import itemgetter
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import kernels, lookups
+from indexes import kernels, lists, lookups
 from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Rows, Scores
 from indexes.segment import RANGE, Segment
+from indexes.selection import LEAST_ROOM, unpack
 
 MOST_TERMS = 100_000
 """Terms whose places are remembered at most; then a view is made anew."""
 
 F32 = np.float32
+_ONCE = np.ones(1)
 _EVERYTHING: Mask = np.empty(0, np.bool_)
 _scratch = threading.local()
 
@@ -38,16 +39,6 @@ class Asked(NamedTuple):
     weights: NDArray[np.float32]
     base: np.float32
 
-    @classmethod
-    def of(cls, terms: Sequence[tuple[int, int, float]], base: float = 0.0) -> Self:
-        """Return the query of terms that are given as document frequency, slot and weight.
-
-        Rare terms come first, and terms of one frequency in the order that they are given in.
-        """
-        ranked = sorted(terms, key=itemgetter(0))
-        slots = np.array([slot for _, slot, _ in ranked], np.int64)
-        return cls(slots, np.array([weight for _, _, weight in ranked], np.float32), F32(base))
-
 
 class View:
     """One state of the segments of an index.
@@ -65,19 +56,18 @@ class View:
         For the index to remember what it knows of a term in this state.
     """
 
-    def __init__(
-        self, segments: Sequence[Segment], gains: Sequence[NDArray[np.float32]]
-    ) -> None:
+    def __init__(self, segments: Sequence[Segment], gains: Sequence[NDArray[np.float32]]) -> None:
         self.known: dict[Any, Any] = {}
         self._held: list[Any] = [segments, gains]  # the table has the addresses of their arrays
         self._zero = _zero_of(segments)
-        self._table = np.zeros((len(segments), lookups.COLUMNS), np.int64)
+        self._table = np.zeros((len(segments), lists.COLUMNS), np.int64)
         for number, (segment, gain) in enumerate(zip(segments, gains, strict=True)):
             self._fill(self._table[number], segment, gain)
         blocks = max((segment.first // RANGE + 1 for segment in segments), default=0)
         firsts = [segment.first // RANGE for segment in segments]
         self._blocks = np.searchsorted(firsts, np.arange(blocks + 1)).astype(np.int64)
         self._places = np.zeros((16, len(segments), 3), np.uint32)
+        self._facts = np.zeros((16, 2))  # of each slot: df, idf
         self._slots: dict[int, int] = {}
         self._moments: dict[int, tuple[float, float, float]] = {}
         self._lock = threading.Lock()
@@ -87,24 +77,63 @@ class View:
         """Whether no more terms should be remembered."""
         return len(self._slots) > MOST_TERMS or len(self.known) > MOST_TERMS
 
-    def slot(self, term: int) -> int:
-        """Return the number under which the lists of a term are known here."""
+    def slot(self, term: int, df: int = 0, idf: float = 0.0) -> int:
+        """Return the number under which the lists of a term are known here.
+
+        Parameters
+        ----------
+        term : int
+        df, idf : int, float
+            How many live rows hold it and its weight, for `asked`.
+        """
         slot = self._slots.get(term)
         if slot is not None:
             return slot
         with self._lock:
-            slot = self._slots.setdefault(term, len(self._slots))
-            if slot == len(self._places):  # searches that are under way keep the old array
-                self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-            lookups.locate(self._table, np.uint32(term), self._places[slot])
-        return slot
+            if term not in self._slots:
+                slot = len(self._slots)
+                if slot == len(self._places):  # searches that are under way keep the old arrays
+                    self._places = np.concatenate([self._places, np.zeros_like(self._places)])
+                    self._facts = np.concatenate([self._facts, np.zeros_like(self._facts)])
+                lookups.locate(self._table, np.uint32(term), self._places[slot])
+                self._facts[slot] = df, idf
+                self._slots[term] = slot  # last: others look without the lock
+            return self._slots[term]
+
+    def asked(
+        self, slots: list[int], repeats: Iterable[int] | None = None, absent: float = 0.0
+    ) -> Asked:
+        """Return the query of distinct terms with their idfs as weights: rare terms first.
+
+        Parameters
+        ----------
+        slots : list of int
+            As `slot` gave them; -1 for terms that no row holds.
+        repeats : iterable of int, optional
+            How often each is asked for; left out: once.
+        absent : float
+            Which share of the weights a row gets for nothing.
+        """
+        counts = _ONCE if repeats is None else np.fromiter(repeats, np.float64)
+        used, weights = np.empty(len(slots), np.int64), np.empty(len(slots), np.float32)
+        asked = np.array(slots, np.int64)
+        count, total = lookups.weighed(asked, counts, self._facts, used, weights)
+        return Asked(used[:count], weights[:count], F32(total * absent))
+
+    def slots(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return `slot` of each of some terms."""
+        known = self._slots
+        found = [known.get(term, -1) for term in terms.tolist()]
+        if -1 in found:
+            found = [self.slot(term) for term in terms.tolist()]
+        return np.array(found, np.int64)
 
     def search(self, asked: Asked, depth: int, allowed: Mask | None) -> Candidates:
         """Return the best `depth` rows, with scores above that of a row without the terms."""
         if not len(asked.slots):
             return Candidates.none()
         sums, keys = _memory(depth)
-        mask = _EVERYTHING if allowed is None else allowed
+        mask = _EVERYTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_)
         count = kernels.search(
             self._table,
             self._places,
@@ -118,7 +147,7 @@ class View:
         )
         found = keys[:count]
         found.sort()
-        return Candidates(*kernels.unpack(found, depth))
+        return Candidates(*unpack(found, depth))
 
     def score(self, asked: Asked, rows: Rows) -> Scores:
         """Return the score of each of `rows`, 0 where it is not held."""
@@ -155,24 +184,26 @@ class View:
             payload = payload.astype(self._zero.dtype)
             self._held.append(payload)
         bound = gain.max() if len(gain) else 0  # of what a code is worth
-        peaks = segment.peaks if len(segment.peaks) else np.full(len(segment.long), bound, np.float32)
+        peaks = (
+            segment.peaks if len(segment.peaks) else np.full(len(segment.long), bound, np.float32)
+        )
         self._held.append(peaks)
         for column, array in (
-            (lookups.ROWS, segment.rows),
-            (lookups.PAYLOAD, payload),
-            (lookups.GAIN, gain),
-            (lookups.LIVE, segment.live),
-            (lookups.WORDS, segment.bits),
-            (lookups.RANKS, segment.ranks),
-            (lookups.PEAKS, peaks),
-            (lookups.TERMS, segment.terms),
-            (lookups.STARTS, segment.starts),
-            (lookups.LONG, segment.long),
+            (lists.ROWS, segment.rows),
+            (lists.PAYLOAD, payload),
+            (lists.GAIN, gain),
+            (lists.LIVE, segment.live),
+            (lists.WORDS, segment.bits),
+            (lists.RANKS, segment.ranks),
+            (lists.PEAKS, peaks),
+            (lists.TERMS, segment.terms),
+            (lists.STARTS, segment.starts),
+            (lists.LONG, segment.long),
         ):
             facts[column] = array.ctypes.data
-        facts[lookups.FIRST] = segment.first
-        facts[lookups.HOLES] = segment.held < segment.size
-        facts[lookups.SIZE], facts[lookups.LONGS] = len(segment.terms), len(segment.long)
+        facts[lists.FIRST] = segment.first
+        facts[lists.HOLES] = segment.held < segment.size
+        facts[lists.SIZE], facts[lists.LONGS] = len(segment.terms), len(segment.long)
 
 
 def _zero_of(segments: Sequence[Segment]) -> Any:
@@ -183,10 +214,11 @@ def _zero_of(segments: Sequence[Segment]) -> Any:
 
 def _memory(depth: int) -> tuple[NDArray[np.float32], NDArray[np.uint64]]:
     """Return what a thread keeps from search to search: sums, all zero, and room for candidates."""
-    room = kernels.room(depth) + RANGE
-    if not hasattr(_scratch, "sums"):
-        _scratch.sums = np.zeros(RANGE, np.float32)
-        _scratch.keys = np.empty(0, np.uint64)
-    if len(_scratch.keys) < room:
-        _scratch.keys = np.empty(room, np.uint64)
-    return _scratch.sums, _scratch.keys
+    try:
+        sums, keys = _scratch.memory
+    except AttributeError:
+        sums, keys = np.zeros(RANGE, np.float32), np.empty(0, np.uint64)
+    if len(keys) < 2 * depth + RANGE + LEAST_ROOM:
+        keys = np.empty(2 * depth + RANGE + LEAST_ROOM, np.uint64)
+        _scratch.memory = sums, keys
+    return sums, keys

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,16 +59,17 @@ class Vocabulary:
 
     def save(self, folder: Path) -> None:
         """Write the terms into a folder that exists; parts that are written are linked."""
+        parts = list(self._parts)  # a copy, as lookups may be under way
         if self._fresh:
             first = self._size - len(self._fresh)
-            part = _Part.of(self._fresh, range(first, self._size))
-            while self._parts and len(self._parts[-1]) < 2 * len(part):
-                part = self._parts.pop().merged(part)
-            self._parts.append(part)
-            self._fresh = []
+            new = _Part.of(self._fresh, range(first, self._size))
+            while parts and len(parts[-1]) < 2 * len(new):
+                new = parts.pop().merged(new)
+            parts.append(new)
         self._parts = [
-            part.save(folder / f"terms-{number:02d}") for number, part in enumerate(self._parts)
+            part.save(folder / f"terms-{number:02d}") for number, part in enumerate(parts)
         ]
+        self._fresh = []
         facts = {"size": self._size, "parts": len(self._parts)}
         (folder / "terms.json").write_text(json.dumps(facts), "utf-8")
 
@@ -122,6 +123,7 @@ class _Part:
 
     @classmethod
     def of(cls, terms: Iterable[str], numbers: Iterable[int]) -> Self:
+        """Return the part of some terms with their numbers."""
         return cls._sorted([_spelled(term) for term in terms], np.fromiter(numbers, np.uint32))
 
     @classmethod
@@ -144,10 +146,12 @@ class _Part:
         return None
 
     def merged(self, other: "_Part") -> "_Part":
+        """Return the part with the terms of two."""
         spellings = [part._spelling(place) for part in (self, other) for place in range(len(part))]
         return self._sorted(spellings, np.concatenate([self.numbers, other.numbers]))
 
     def save(self, folder: Path) -> Self:
+        """Write the files into a new folder, or link those that are written."""
         folder.mkdir()
         for name in _FILES:
             save_once(getattr(self, name), f"{name}.npy", folder, self.home)
@@ -155,8 +159,11 @@ class _Part:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        arrays = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in _FILES)
-        return cls(*arrays, home=folder)
+        """Open what `save` wrote; it stays on disk until it is read."""
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in _FILES
+        }
+        return cls(**arrays, home=folder)
 
     def _spelling(self, place: int) -> bytes:
         return self.spelling[self.bounds[place] : self.bounds[place + 1]].tobytes()

@@ -1,5 +1,7 @@
 """What every index promises, whatever it holds."""
 
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -261,3 +263,14 @@ def test_a_mask_shorter_than_the_index_allows_nothing_beyond_its_end(case):
     index = built(case, [3], one_item(case))
     assert len(index.search(one_query(case), 5, np.ones(3, bool))) == 0
     assert len(index.search(one_query(case), 5, np.ones(4, bool))) == 1
+
+
+def test_a_depth_beyond_everything_finds_everything(case):
+    index = built(case, [3], one_item(case))
+    assert index.search(one_query(case), sys.maxsize).rows.tolist() == [3]
+
+
+def test_a_row_that_is_deleted_twice_counts_once(case):
+    index = built(case, [3], one_item(case))
+    index.delete([3, 3])
+    assert len(index) == 0

@@ -57,7 +57,9 @@ def test_scores_of_bm25s(method, lists):
 
 
 @pytest.mark.parametrize(
-    "peer", [rank_bm25.BM25Okapi, rank_bm25.BM25L, rank_bm25.BM25Plus], ids=lambda peer: peer.__name__
+    "peer",
+    [rank_bm25.BM25Okapi, rank_bm25.BM25L, rank_bm25.BM25Plus],
+    ids=lambda peer: peer.__name__,
 )
 def test_scores_of_rank_bm25(peer, lists):
     other = peer(lists, k1=1.4, b=0.6)
@@ -123,3 +125,11 @@ def test_a_row_without_the_terms_has_a_score_and_is_not_found(method):
 def test_wrong_constants_are_refused(choice, message):
     with pytest.raises(ValueError, match=message):
         BM25Index(**choice)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_constants_may_be_zero(method):
+    index = BM25Index(method, k1=0, b=0, delta=0, epsilon=0)
+    index.add(range(3), [["cat", "cat"], ["dog"], ["dog", "bird"]])
+    assert index.search(["cat"], 5).rows.tolist() == [0]
+    assert index.unranked(["cat"]) == 0

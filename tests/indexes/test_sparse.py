@@ -28,7 +28,10 @@ def table(rows, seed):
 def weights_of(counts, seed):
     """Return a dense table of weights where there are counts; some lie very close together."""
     generator = np.random.default_rng(seed)
-    steps = generator.integers(1, 200, counts.shape) / 64 + generator.integers(0, 3, counts.shape) * 2**-22
+    steps = (
+        generator.integers(1, 200, counts.shape) / 64
+        + generator.integers(0, 3, counts.shape) * 2**-22
+    )
     return np.where(counts > 0, steps, 0).astype(np.float32)
 
 
@@ -161,7 +164,10 @@ def test_score_has_the_bits_of_the_oracle(kind):
     index = kind.make()
     index.add(rows, kind.items(case.values))
     for query in QUERIES:
-        assert index.score(kind.query(query), rows).tobytes() == kind.scores(case.values, query).tobytes()
+        assert (
+            index.score(kind.query(query), rows).tobytes()
+            == kind.scores(case.values, query).tobytes()
+        )
 
 
 def test_statistics_are_close_to_all_scores(kind):
@@ -229,6 +235,10 @@ def test_saving_again_links_what_has_not_changed(kind, tmp_path):
     assert len(one & two) >= 10
     opened = kind.make.load(tmp_path / "two")
     assert_all_equal(opened, kind, np.arange(210), values[:210])
+    (tmp_path / "three").mkdir()
+    opened.save(tmp_path / "three")
+    segments = [f for f in (tmp_path / "three").rglob("*.npy") if "segment" in f.parent.name]
+    assert {f.stat().st_ino for f in segments} <= two
     assert_all_equal(kind.make.load(tmp_path / "one"), kind, np.arange(200), values[:200])
 
 

@@ -49,3 +49,14 @@ def test_parts_stay_few(tmp_path):
     assert len(list((tmp_path / "39").glob("terms-*"))) <= 7
     assert terms.number("0-0") == 0
     assert terms.number("39-2") == 119
+
+
+def test_terms_are_written_once(tmp_path):
+    terms = Vocabulary()
+    terms.numbers(["cat", "dog"])
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        terms.save(tmp_path / name)
+    one, two = (tmp_path / name / "terms-00" / "hashes.npy" for name in ("one", "two"))
+    assert one.stat().st_ino == two.stat().st_ino
+    assert not (tmp_path / "two" / "terms-01").exists()
