@@ -28,14 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.compiled import compiled
-from indexes.lists import FIRST, HOLES, RANGE, START, STOP, Lists
-from indexes.pruning import MANY, best_split, complete, count_rare, least_sum
+from indexes.lists import FIRST, HOLES, RANGE, SPAN, START, STOP, Lists
+from indexes.pruning import best_split, complete, count_rare, least_sum
 from indexes.selection import TINY, Wanted, drop, edge_of, raise_bar, room
 from indexes.summing import add_all, scan, scan_first, sweep
 
 U32, U64, I64, F32 = np.uint32, np.uint64, np.int64, np.float32
 _L1_ROWS = 8_192  # sums of so many rows fill a first-level cache
-_SWEPT = 2_048  # sums between two looks at the bar
+_SWEPT = 512  # sums before the first look at the bar; then as many as before
 _MANY_EACH = 4_096  # postings of a mean list, from which on it pays to cut lists for that
 
 
@@ -127,18 +127,19 @@ def _search_segment(  # noqa: PLR0913
         return count, theta
     rough = wanted.filtered or lists.base != 0 or split < lists.slots.size
     rough = rough or lists.table[segment, HOLES] != 0
-    many = postings >= MANY
+    span = lists.table[segment, SPAN]
+    many = 4 * postings >= span
     if theta == TINY and not (rough or many):
         return scan_first(lists, segment, wanted.depth, sums, at, keys, count)
-    first = U64(lists.table[segment, FIRST])
+    first, barred = U64(lists.table[segment, FIRST]), theta != TINY
     window = _L1_ROWS if postings >= _MANY_EACH * split else RANGE
-    step = _SWEPT if many else RANGE
-    for low in range(0, RANGE, step):
-        enter = least_sum(theta, most, lists.base)
+    low = I64(0)
+    while low < span:
+        enter, start, step = least_sum(theta, most, lists.base), low % window, span
         if many:
-            start = low % window
             if start == 0:
                 add_all(lists, segment, split, U64(low), sums[:window], at)
+            step = min(window - start, span if barred else max(_SWEPT, low))
             new = sweep(sums[start : start + step], enter, first + U64(low), keys, count)
         else:
             new = scan(lists, segment, split, enter, sums, at, keys, count)
@@ -147,6 +148,7 @@ def _search_segment(  # noqa: PLR0913
         count = new
         if count >= room(wanted.depth):
             count, theta = raise_bar(keys, count, wanted.depth)
+        low += step
     return count, theta
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 RANGE = 65_536
 """Rows of a segment."""
 
-COLUMNS = 14
-ROWS, PAYLOAD, GAIN, LIVE, WORDS, RANKS, PEAKS, FIRST, HOLES, TERMS, STARTS, SIZE, LONG, LONGS = (
-    range(COLUMNS)
-)
+COLUMNS = 15
+ROWS, PAYLOAD, GAIN, LIVE, WORDS, RANKS, PEAKS, TERMS, STARTS, LONG = range(10)
+FIRST, SPAN, HOLES, SIZE, LONGS = range(10, COLUMNS)
 """What the table of segments holds of each: addresses of arrays, its first row, counts."""
 
 START, STOP, BITMAP = range(3)

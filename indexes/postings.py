@@ -189,7 +189,7 @@ class Postings:
                 "weighted": self.weighted,
                 "rows": len(self.live),
                 "length": self._length,
-                "segments": [[segment.first, segment.size] for segment in self._segments],
+                "segments": [[one.first, one.size, one.span] for one in self._segments],
             }
             (folder / "postings.json").write_text(json.dumps(facts), "utf-8")
 
@@ -200,9 +200,9 @@ class Postings:
         postings = cls(weighted=facts["weighted"])
         live = np.unpackbits(np.load(folder / "live.npy", allow_pickle=False), axis=1)
         postings.live = np.zeros(facts["rows"], np.bool_)
-        for number, (first, size) in enumerate(facts["segments"]):
+        for number, (first, size, span) in enumerate(facts["segments"]):
             name = folder / f"segment-{number:04d}"
-            postings._segments.append(Segment.load(name, first, live[number], size))
+            postings._segments.append(Segment.load(name, first, live[number], size, span))
             room = postings.live[first : first + RANGE]
             room |= live[number, : len(room)].astype(np.bool_)
         postings._count = int(np.count_nonzero(postings.live))

@@ -40,6 +40,8 @@ class Segment:
         1 for rows that are held.
     size : int
         How many rows there were at first; the lists still hold those that are not live any more.
+    span : int
+        A multiple of 64 that all rows of the lists are below.
     terms : ndarray of uint32, shape (lists,)
         Ascending.
     starts : ndarray of uint32, shape (lists + 1,)
@@ -65,6 +67,7 @@ class Segment:
     first: int
     live: NDArray[np.uint8]
     size: int
+    span: int
     terms: NDArray[np.uint32]
     starts: NDArray[np.uint32]
     rows: NDArray[np.uint16]
@@ -164,13 +167,13 @@ class Segment:
         return replace(self, home=folder)
 
     @classmethod
-    def load(cls, folder: Path, first: int, live: NDArray[np.uint8], size: int) -> Self:
+    def load(cls, folder: Path, first: int, live: NDArray[np.uint8], size: int, span: int) -> Self:
         """Open what `save` wrote; its arrays stay on disk until they are read."""
         arrays = {  # "c", since numba compiles a second time for arrays that cannot be written
             name: np.asarray(np.load(folder / f"{name}.npy", "c", allow_pickle=False))
             for name in _FILES
         }
-        return cls(first=first, live=live, size=size, home=folder, **arrays)
+        return cls(first=first, live=live, size=size, span=span, home=folder, **arrays)
 
     def _values(self) -> NDArray[Any]:
         """Return the tf of each posting, or its weight."""
@@ -191,6 +194,7 @@ def _of_counts(
         first=first,
         live=live,
         size=int(np.count_nonzero(live)),
+        span=_span_of(live),
         terms=terms,
         starts=starts,
         rows=rows,
@@ -214,6 +218,7 @@ def _of_weights(first: int, live: NDArray[np.uint8], lists: Lists) -> Segment:
         first=first,
         live=live,
         size=int(np.count_nonzero(live)),
+        span=_span_of(live),
         terms=terms,
         starts=starts,
         rows=rows,
@@ -237,6 +242,11 @@ def _bitmaps(
     ranks = np.zeros((len(long), RANGE // 64), np.uint16)
     bitmaps(starts, rows, long, bits, ranks)
     return long, bits, ranks
+
+
+def _span_of(live: NDArray[np.uint8]) -> int:
+    last = int(np.flatnonzero(live)[-1]) if live.any() else 0
+    return (last // 64 + 1) * 64
 
 
 def _marked(rows: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -201,7 +201,7 @@ class View:
             (lists.LONG, segment.long),
         ):
             facts[column] = array.ctypes.data
-        facts[lists.FIRST] = segment.first
+        facts[lists.FIRST], facts[lists.SPAN] = segment.first, segment.span
         facts[lists.HOLES] = segment.held < segment.size
         facts[lists.SIZE], facts[lists.LONGS] = len(segment.terms), len(segment.long)
 
