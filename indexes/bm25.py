@@ -138,7 +138,14 @@ class BM25Index:
         threads: int | None = None,
     ) -> list[Candidates]:
         """Return `search` of every query, several at a time: one for each core, or `threads`."""
-        return search_many(lambda query: self.search(query, depth, allowed), queries, threads)
+        check_depth(depth)
+        view, most = self._view(), min(depth, len(self) or 1)
+
+        def search(some: Sequence[Any]) -> list[Candidates]:
+            asked = [self._asked(view, query) for query in some]
+            return view.search_many(asked, most, allowed)
+
+        return search_many(search, queries, threads)
 
     def score(self, query: Sequence[Term], rows: ArrayLike) -> Scores:
         """Return the score of each of `rows`, bit for bit that of `search`; 0 if it is not held."""

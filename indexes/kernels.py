@@ -76,6 +76,41 @@ def search(  # noqa: PLR0913
 
 
 @compiled
+def search_each(  # noqa: PLR0913
+    table: NDArray[np.int64],
+    places: NDArray[np.uint32],
+    slots: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    bases: NDArray[np.float32],
+    bounds: NDArray[np.int64],
+    zero: Any,
+    depth: int,
+    allowed: NDArray[np.bool_],
+    filtered: bool,
+    sums: NDArray[np.float32],
+    keys: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Write the best rows of several queries into `found`, and how many there are into `counts`.
+
+    The parameters are those of `search`; the terms of query i are those from ``bounds[i]`` to
+    ``bounds[i + 1]``.
+    """
+    wanted = Wanted(depth, allowed, filtered)
+    for number in range(counts.size):
+        start, stop = bounds[number], bounds[number + 1]
+        lists = Lists(table, places, slots[start:stop], weights[start:stop], bases[number], zero)
+        count = _search(lists, wanted, sums, keys) if stop > start else 0
+        if count > found.shape[1]:  # many rows with the score of the last
+            keys[:count].sort()
+            keys[: found.shape[1]] = keys[count - found.shape[1] : count].copy()
+            count = found.shape[1]
+        found[number, :count] = keys[:count]
+        counts[number] = count
+
+
+@compiled
 def _search(
     lists: Lists, wanted: Wanted, sums: NDArray[np.float32], keys: NDArray[np.uint64]
 ) -> int:
@@ -133,13 +168,13 @@ def _search_segment(  # noqa: PLR0913
         return scan_first(lists, segment, wanted.depth, sums, at, keys, count)
     first, barred = U64(lists.table[segment, FIRST]), theta != TINY
     window = _L1_ROWS if postings >= _MANY_EACH * split else RANGE
-    low = I64(0)
+    low = 0
     while low < span:
         enter, start, step = least_sum(theta, most, lists.base), low % window, span
         if many:
             if start == 0:
                 add_all(lists, segment, split, U64(low), sums[:window], at)
-            step = min(window - start, span if barred else max(_SWEPT, low))
+            step = min(window - start, I64(span) if barred else max(_SWEPT, low))
             new = sweep(sums[start : start + step], enter, first + U64(low), keys, count)
         else:
             new = scan(lists, segment, split, enter, sums, at, keys, count)

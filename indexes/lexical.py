@@ -6,7 +6,7 @@ weights >= 0, in float32.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -93,7 +93,14 @@ class LexicalIndex:
         threads: int | None = None,
     ) -> list[Candidates]:
         """Return `search` of every query, several at a time: one for each core, or `threads`."""
-        return search_many(lambda query: self.search(query, depth, allowed), queries, threads)
+        check_depth(depth)
+        view, most = self._view(), min(depth, len(self) or 1)
+
+        def search(some: Sequence[Any]) -> list[Candidates]:
+            asked = [self._asked(view, query) for query in some]
+            return view.search_many(asked, most, allowed)
+
+        return search_many(search, queries, threads)
 
     def score(self, query: "SparseVector | sp.csr_matrix", rows: ArrayLike) -> Scores:
         """Return the score of each of `rows`, 0 where a row shares no term with the query."""

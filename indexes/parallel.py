@@ -11,14 +11,16 @@ Query = TypeVar("Query")
 
 
 def search_many(
-    search: Callable[[Query], Candidates], queries: Sequence[Query], threads: int | None
+    search: Callable[[Sequence[Query]], list[Candidates]],
+    queries: Sequence[Query],
+    threads: int | None,
 ) -> list[Candidates]:
-    """Return `search` of every query.
+    """Return the candidates of every query, in their order.
 
     Parameters
     ----------
     search : callable
-        Leaves the GIL while it works.
+        Gives the candidates of several queries, and leaves the GIL while it works.
     queries : sequence
     threads : int or None
         How many queries are searched at the same time; None: one for each core.
@@ -27,10 +29,10 @@ def search_many(
         raise ValueError(f"expected at least 1 thread, not {threads}")
     threads = min(threads or os.cpu_count() or 1, len(queries))
     if threads < 2:
-        return [search(query) for query in queries]
+        return search(queries)
 
     def share(number: int) -> list[Candidates]:
-        return [search(query) for query in queries[number::threads]]
+        return search(queries[number::threads])
 
     found: list[Candidates] = [Candidates.none()] * len(queries)
     with ThreadPoolExecutor(threads) as pool:

@@ -253,3 +253,12 @@ def test_saving_after_the_first_folder_was_removed(kind, tmp_path):
     (tmp_path / "two").mkdir()
     opened.save(tmp_path / "two")
     assert_all_equal(kind.make.load(tmp_path / "two"), kind, np.arange(50), values)
+
+
+def test_many_rows_with_one_score():
+    """More ties at the cut than a batch of queries has room for."""
+    index = BM25Index()
+    index.add(np.arange(3000), [["same", "words"]] * 3000)
+    together = index.search_many([["same"], ["words", "same"], ["unknown"]], 5, threads=1)
+    assert [found.rows.tolist() for found in together] == [list(range(5))] * 2 + [[]]
+    assert index.search(["same"], 7).rows.tolist() == list(range(7))
