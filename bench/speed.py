@@ -120,6 +120,12 @@ def commit(arguments: argparse.Namespace) -> Records:
         yield upkeep.commits(passages, arguments.seed, arguments.rounds)
 
 
+def history(arguments: argparse.Namespace) -> Records:
+    """Compare an index that grew in 100 commits with one that was built at once."""
+    for passages in arguments.passages:
+        yield upkeep.history(passages, arguments.seed, commits=100)
+
+
 def _word_workloads(
     made: workloads.Passages, arguments: argparse.Namespace, sizes: dict[str, Any]
 ) -> Iterator[Workload]:
@@ -186,13 +192,13 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--analyzer", default="auto", help="as in Retriever.create")
         else:
             command.add_argument("--passages", nargs="+", type=int, default=[100_000])
-        if name not in ("build", "commit"):
+        if name not in ("build", "commit", "history"):
             deep = [10, 100] if name == "lexical" else [10, 100, 1000]
             command.add_argument("--k", nargs="+", type=int, default=deep)
             command.add_argument("--queries", type=int, default=500)
         if name == "threads":
             command.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-        elif name != "commit":
+        elif name not in ("commit", "history"):
             command.add_argument("--peers", nargs="*", choices=peers.HOMES, help="only these")
     return parser
 
@@ -214,13 +220,16 @@ def main() -> None:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int | float) else str(value or "")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str("" if value is None else value)
+    return f"{value:,}"
 
 
 _CONTEST = "passages workload mean_postings k engine mean_us p95_us ratio overlap build_s bytes way"
 _BUILD = "passages engine build_s cpu_s tokenise_s index_s save_s peak_mb before_mb"
 _OPEN = "bytes_per_posting open_ms first_query_ms later_ms"
 _COMMIT = "passages open_ms add_ms delete_ms save_ms search_ms bytes written_bytes"
+_HISTORY = "passages commits live segments median_commit_ms queries equal"
 COMMANDS = {
     "bm25": (bm25, _CONTEST.split()),
     "lexical": (lexical, _CONTEST.split()),
@@ -228,6 +237,7 @@ COMMANDS = {
     "build": (build, [*_BUILD.split(), *_OPEN.split()]),
     "threads": (threads, ["passages", "workload", "k", "threads", "mean_us", "gain"]),
     "commit": (commit, _COMMIT.split()),
+    "history": (history, _HISTORY.split()),
 }
 
 

@@ -60,6 +60,68 @@ def commits(passages: int, seed: int, repeats: int) -> dict[str, Any]:
     return {"passages": passages, "repeats": repeats, **milliseconds, **sizes}
 
 
+def history(passages: int, seed: int, commits: int) -> dict[str, Any]:
+    """Return whether an index with a history of commits has the bits of one built at once.
+
+    The passages come in as many commits; a tenth of those that are there is deleted over time, and
+    a tenth is replaced by other passages.
+    """
+    made, draw = workloads.passages(2 * passages, seed), np.random.default_rng(seed)
+    held: dict[int, int] = {}  # row -> passage
+    seconds, spare = [], passages
+    with tempfile.TemporaryDirectory() as place:
+        index = BM25Index()
+        for number, part in enumerate(np.array_split(np.arange(passages), commits)):
+            start = time.perf_counter()
+            there = draw.permutation(np.fromiter(held, np.int64, len(held)))
+            gone, changed = np.array_split(there[: 2 * len(part) // 10], 2)
+            index.delete(np.concatenate([gone, changed]))
+            for row in gone.tolist():
+                del held[row]
+            fresh = {row: spare + place for place, row in enumerate(changed.tolist())}
+            spare += len(fresh)
+            for rows in ({row: row for row in part.tolist()}, fresh):
+                index.add(list(rows), _terms_of(made, list(rows.values())))
+                held.update(rows)
+            folder = Path(place) / str(number)
+            folder.mkdir()
+            index.save(folder)
+            seconds.append(time.perf_counter() - start)
+        opened = BM25Index.load(folder)
+    once = BM25Index()
+    once.add(list(held), _terms_of(made, list(held.values())))
+    queries = [
+        q for mixed in (False, True) for q in workloads.questions(made, 250, stop_words=mixed)
+    ]
+    return {
+        "passages": passages,
+        "commits": commits,
+        "live": len(index),
+        "segments": len(index._postings.segments),
+        "median_commit_ms": round(1000 * float(np.median(seconds)), 1),
+        "queries": len(queries),
+        "equal": all(_same(index, once, query) and _same(opened, once, query) for query in queries),
+    }
+
+
+def _terms_of(made: workloads.Passages, passages: Sequence[int]) -> TermBatch:
+    lists = (made.passage(number).tolist() for number in passages)
+    return TermBatch.of([made.words[word] for word in words] for words in lists)
+
+
+def _same(index: BM25Index, other: BM25Index, query: list[str]) -> bool:
+    """Return whether rows, bits of scores and statistics are the same at several depths."""
+    if index.statistics(query) != other.statistics(query):
+        return False
+    for depth in (1, 10, 1000, len(other)):
+        mine, theirs = index.search(query, depth), other.search(query, depth)
+        if mine.rows.tobytes() != theirs.rows.tobytes():
+            return False
+        if mine.scores.tobytes() != theirs.scores.tobytes():
+            return False
+    return True
+
+
 def _unshared(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink == 1)
 
