@@ -262,3 +262,12 @@ def test_many_rows_with_one_score():
     together = index.search_many([["same"], ["words", "same"], ["unknown"]], 5, threads=1)
     assert [found.rows.tolist() for found in together] == [list(range(5))] * 2 + [[]]
     assert index.search(["same"], 7).rows.tolist() == list(range(7))
+
+
+def test_rows_that_just_reach_the_first_bar_are_found_where_all_sums_are_swept():
+    """The bar that the rare term sets is the score of every row that should be found."""
+    index = BM25Index()
+    index.add(np.arange(25_600), [["a"]] * 5_600 + [["a", "b"]] * 1_000 + [["b"]] * 19_000)
+    found = index.search(["a", "b"], 5)
+    assert found.rows.tolist() == list(range(5))
+    assert index.search(["a", "b"], 5_601).rows[-1] == 5_600
