@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RANGE = 65_536
-"""Rows of a segment."""
+"""Rows of a segment at most; a row's number within it fits in two bytes."""
 
 COLUMNS = 15
 ROWS, PAYLOAD, GAIN, LIVE, WORDS, RANKS, PEAKS, TERMS, STARTS, LONG = range(10)

@@ -71,6 +71,20 @@ def find_bit(
 
 
 @compiled
+def until(
+    rows: NDArray[np.uint16], start: np.uint64, stop: np.uint64, limit: np.uint64
+) -> np.uint64:
+    """Return where the rows of a list reach a limit."""
+    while start < stop:
+        middle = (start + stop) >> U64(1)
+        if U64(rows[middle]) < limit:
+            start = middle + U64(1)
+        else:
+            stop = middle
+    return start
+
+
+@compiled
 def find(
     rows: NDArray[np.uint16],
     place: NDArray[np.uint32],
@@ -81,15 +95,9 @@ def find(
     """Return where in a list a row stands, or NONE."""
     if place[BITMAP] != NONE:
         return find_bit(place, words, ranks, row)
-    start, stop = U64(place[START]), U64(place[STOP])
-    end = stop
-    while start < stop:
-        middle = (start + stop) >> U64(1)
-        if U64(rows[middle]) < row:
-            start = middle + U64(1)
-        else:
-            stop = middle
-    return start if start < end and U64(rows[start]) == row else U64(NONE)
+    stop = U64(place[STOP])
+    found = until(rows, U64(place[START]), stop, row)
+    return found if found < stop and U64(rows[found]) == row else U64(NONE)
 
 
 @compiled

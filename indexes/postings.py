@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexes.candidates import Mask, Rows, as_new_rows, as_rows
 from indexes.inverting import ONES
-from indexes.segment import RANGE, Segment
+from indexes.lists import RANGE
+from indexes.segment import Segment
 
 MOST_ROWS = 1 << 32
 """Rows stay below: a search has 32 bits for them."""

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.inverting import ONES, Lists, bitmaps, code_book, count_terms, invert, merge
-
-RANGE = 65_536
-"""Rows of a segment at most."""
+from indexes.lists import RANGE
 
 _LONG, _LONG_WEIGHTS = 32, 8  # a list with more than one row in so many has a bitmap
 _FEW = 4  # deleted rows that are looked for one by one

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from indexes.compiled import compiled
 from indexes.lists import FIRST, GAIN, PAYLOAD, RANGE, ROWS, START, STOP, Lists
-from indexes.lookups import value_at
+from indexes.lookups import until, value_at
 from indexes.native import array_at, prefetch
 from indexes.selection import TINY, key_of, raise_bar, room
 
@@ -113,7 +113,7 @@ def add_all(
         start, stop = at[number]
         _prefetch(lists, segment + 1, number)
         if sums.size < RANGE:
-            stop = _until(rows, start, stop, low + U64(sums.size))
+            stop = until(rows, start, stop, low + U64(sums.size))
             at[number, 0] = stop
         _add(sums, rows, payload, gain, start, stop, lists.weights[number])
 
@@ -128,20 +128,6 @@ def _prefetch(lists: Lists, segment: int, number: int) -> None:
         for at in range(start, stop, 32):
             prefetch(facts[ROWS] + 2 * at)
             prefetch(facts[PAYLOAD] + payload.itemsize * at)
-
-
-@compiled
-def _until(
-    rows: NDArray[np.uint16], start: np.uint64, stop: np.uint64, limit: np.uint64
-) -> np.uint64:
-    """Return where the rows of a list reach a limit."""
-    while start < stop:
-        middle = (start + stop) >> U64(1)
-        if U64(rows[middle]) < limit:
-            start = middle + U64(1)
-        else:
-            stop = middle
-    return start
 
 
 @compiled

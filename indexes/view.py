@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from indexes import kernels, lists, lookups
 from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Rows, Scores
-from indexes.segment import RANGE, Segment
+from indexes.lists import RANGE
+from indexes.segment import Segment
 from indexes.selection import LEAST_ROOM, unpack
 
 MOST_TERMS = 100_000

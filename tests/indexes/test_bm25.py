@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from indexes import BM25Index
 from indexes.formulas import Formula
-from indexes.segment import RANGE
+from indexes.lists import RANGE
 from indexes.terms import TermBatch
 
 

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from indexes import BM25Index, LexicalIndex, lookups
+from indexes.lists import RANGE
 from indexes.postings import Postings
-from indexes.segment import RANGE
 from indexes.selection import room
 from indexes.view import _memory
 from indexes.vocabulary import Vocabulary

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from indexes import BM25Index, LexicalIndex
-from indexes.segment import RANGE
+from indexes.lists import RANGE
 from tests import oracles
 
 TERMS = 40
