@@ -62,7 +62,7 @@ class BM25Index:
         epsilon: float = 0.25,
     ) -> None:
         self.formula = Formula(method, k1, b, delta, epsilon)
-        self._absent = self.formula.absent()
+        self._absent = float(self.formula.absent())
         self._postings = Postings()
         self._vocabulary = Vocabulary()
         self._numbered: bool | None = None  # terms are integers; None: none came yet
@@ -154,7 +154,8 @@ class BM25Index:
 
     def unranked(self, query: Sequence[Term]) -> float:
         """Return the score of a row without any term of the query."""
-        return float(self._asked(self._view(), query).base)
+        view = self._view()
+        return view.unranked(self._asked(view, query))
 
     def statistics(self, query: Sequence[Term]) -> Statistics:
         """Return the spread of the query's score over the live rows."""
@@ -239,13 +240,13 @@ class BM25Index:
         """Return a query in numbers; what is known of its terms is remembered."""
         if isinstance(query, str):
             raise TypeError(f"expected a list of terms, not the text {query!r}")
-        known = view.known
-        repeats = None if len(set(query)) == len(query) else Counter(query)
+        known, counts = view.known, Counter(query) if len(set(query)) < len(query) else None
         slots = [
             self._look_up(view, term) if (slot := known.get(term)) is None else slot
-            for term in (query if repeats is None else repeats)
+            for term in (query if counts is None else counts)
         ]
-        return view.asked(slots, None if repeats is None else repeats.values(), self._absent)
+        amounts = [1.0] * len(slots) if counts is None else list(counts.values())
+        return Asked(np.array(slots, np.int64), np.array(amounts, np.float64), self._absent)
 
     def _look_up(self, view: View, term: Term) -> int:
         """Return the slot of a term, -1 when no live row holds it, and remember it."""

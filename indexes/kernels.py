@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from indexes.compiled import compiled
 from indexes.lists import FIRST, HOLES, RANGE, SPAN, START, STOP, Lists
+from indexes.lookups import weighed
 from indexes.pruning import best_split, complete, count_rare, least_sum
-from indexes.selection import TINY, Wanted, drop, edge_of, raise_bar, room
+from indexes.selection import TINY, Wanted, drop, edge_of, raise_bar, room, unpack
 from indexes.summing import add_all, scan, scan_first, sweep
 
 U32, U64, I64, F32 = np.uint32, np.uint64, np.int64, np.float32
@@ -43,71 +44,69 @@ _MANY_EACH = 4_096  # postings of a mean list, from which on it pays to cut list
 def search(  # noqa: PLR0913
     table: NDArray[np.int64],
     places: NDArray[np.uint32],
-    slots: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    base: np.float32,
+    facts: NDArray[np.float64],
     zero: Any,
+    slots: NDArray[np.int64],
+    amounts: NDArray[np.float64],
+    absent: float,
     depth: int,
     allowed: NDArray[np.bool_],
     filtered: bool,
     sums: NDArray[np.float32],
     keys: NDArray[np.uint64],
-) -> int:
-    """Collect the best rows of a query.
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the best rows of a query and their scores, best first.
 
     Parameters
     ----------
-    table, places, slots, weights, base, zero
+    table, places, zero
         As in `Lists`.
+    facts, slots, amounts, absent
+        As in `indexes.lookups.weighed`.
     depth, allowed, filtered
         As in `Wanted`.
     sums : ndarray of float32, shape (RANGE,)
         Zeros; they are zeros again afterwards.
     keys : ndarray of uint64, at least ``2 * depth + LEAST_ROOM + RANGE``
         Where the candidates are put.
-
-    Returns
-    -------
-    int
-        How many candidates there are: all rows that are found, or at least the best `depth`.
     """
-    lists = Lists(table, places, slots, weights, base, zero)
-    return _search(lists, Wanted(depth, allowed, filtered), sums, keys)
+    lists = Lists(table, places, *weighed(slots, amounts, absent, facts), zero)
+    count = _search(lists, Wanted(depth, allowed, filtered), sums, keys)
+    rows, scores = np.empty(min(count, depth), I64), np.empty(min(count, depth), F32)
+    unpack(keys, count, depth, rows, scores)
+    return rows, scores
 
 
 @compiled
 def search_each(  # noqa: PLR0913
     table: NDArray[np.int64],
     places: NDArray[np.uint32],
-    slots: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    bases: NDArray[np.float32],
-    bounds: NDArray[np.int64],
+    facts: NDArray[np.float64],
     zero: Any,
+    slots: NDArray[np.int64],
+    amounts: NDArray[np.float64],
+    absent: float,
+    bounds: NDArray[np.int64],
     depth: int,
     allowed: NDArray[np.bool_],
     filtered: bool,
     sums: NDArray[np.float32],
     keys: NDArray[np.uint64],
-    found: NDArray[np.uint64],
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float32],
     counts: NDArray[np.int64],
 ) -> None:
-    """Write the best rows of several queries into `found`, and how many there are into `counts`.
+    """Write what `search` returns of several queries into `rows` and `scores`, shape (n, depth).
 
     The parameters are those of `search`; the terms of query i are those from ``bounds[i]`` to
-    ``bounds[i + 1]``.
+    ``bounds[i + 1]``, and ``counts[i]`` says how many rows it found.
     """
     wanted = Wanted(depth, allowed, filtered)
     for number in range(counts.size):
         start, stop = bounds[number], bounds[number + 1]
-        lists = Lists(table, places, slots[start:stop], weights[start:stop], bases[number], zero)
-        count = _search(lists, wanted, sums, keys) if stop > start else 0
-        if count > found.shape[1]:  # many rows with the score of the last
-            keys[:count].sort()
-            keys[: found.shape[1]] = keys[count - found.shape[1] : count].copy()
-            count = found.shape[1]
-        found[number, :count] = keys[:count]
-        counts[number] = count
+        asked = weighed(slots[start:stop], amounts[start:stop], absent, facts)
+        count = _search(Lists(table, places, *asked, zero), wanted, sums, keys)
+        counts[number] = unpack(keys, count, depth, rows[number], scores[number])
 
 
 @compiled
@@ -116,6 +115,8 @@ def _search(
 ) -> int:
     """Collect the best rows, and drop those beyond the depth."""
     table, places, slots, weights, base, zero = lists
+    if not slots.size:
+        return 0
     theta, rare = TINY, count_rare(lists)
     if rare:  # sums over the rare terms alone are lower bounds: they set the first bar
         few = Lists(table, places, slots[:rare], weights[:rare], base, zero)

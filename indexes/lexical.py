@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
-from indexes.lookups import ordered
+from indexes.lookups import UNKNOWN, named
 from indexes.matrices import as_weights, columns_of
 from indexes.parallel import search_many
 from indexes.postings import Postings
@@ -22,6 +22,8 @@ from indexes.view import Asked, View
 
 SparseVector = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Distinct term ids and their weights."""
+
+_SLOTS = "slots"
 
 
 class LexicalIndex:
@@ -137,19 +139,25 @@ class LexicalIndex:
         none = np.empty(0, np.float32)  # the payload is the value
         version, segments = postings.version, postings.segments
         view = View(segments, [none] * len(segments))
+        view.known[_SLOTS] = np.full(len(postings.dfs), UNKNOWN, np.int32)
         self._state = (version, view)
         return view
 
     def _asked(self, view: View, query: "SparseVector | sp.csr_matrix") -> Asked:
-        """Return a query in numbers: without terms that no row holds, by ascending id."""
+        """Return a query in numbers, by ascending id; what is known of its terms is remembered."""
         ids, weights = _vector_of(query)
-        used = np.empty(len(ids), np.int64)
-        count = ordered(ids, weights, self._postings.dfs, used)
-        if count < 0:
+        slots, amounts = np.empty(len(ids), np.int64), np.empty(len(ids), np.float64)
+        known = view.known[_SLOTS]
+        unknown = named(ids, weights, known, slots, amounts)
+        if unknown < 0:
             as_weights(weights)
             raise ValueError("expected distinct term ids >= 0 with one weight each")
-        used = used[:count]
-        return Asked(view.slots(ids[used]), weights[used], np.float32(0))
+        if unknown:
+            for term in ids[ids < len(known)].tolist():
+                df = int(self._postings.dfs[term])
+                known[term] = view.slot(term, df, 1.0) if df else -1
+            named(ids, weights, known, slots, amounts)
+        return Asked(slots, amounts, 0.0)
 
 
 def _vector_of(query: "SparseVector | sp.csr_matrix") -> SparseVector:

@@ -28,6 +28,9 @@ from indexes.lists import (
 )
 from indexes.native import array_at
 
+UNKNOWN = -2
+"""Instead of the slot of a term that was not looked up yet."""
+
 U16, U32, U64, I64, F32 = np.uint16, np.uint32, np.uint64, np.int64, np.float32
 
 
@@ -104,10 +107,11 @@ def find(
 def score(  # noqa: PLR0913
     table: NDArray[np.int64],
     places: NDArray[np.uint32],
-    slots: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    base: np.float32,
+    facts: NDArray[np.float64],
     zero: Any,
+    slots: NDArray[np.int64],
+    amounts: NDArray[np.float64],
+    absent: float,
     blocks: NDArray[np.int64],
     rows: NDArray[np.int64],
     out: NDArray[np.float32],
@@ -116,28 +120,31 @@ def score(  # noqa: PLR0913
 
     Parameters
     ----------
-    table, places, slots, weights, base, zero
+    table, places, zero
         As in `indexes.lists.Lists`.
+    facts, slots, amounts, absent
+        As in `weighed`.
     blocks : ndarray of int64, shape (ranges of rows + 1,)
         At which segment each range of RANGE rows starts.
     rows : ndarray of int64, shape (n,)
     out : ndarray of float32, shape (n,)
     """
+    used, weights, base = weighed(slots, amounts, absent, facts)
     for number in range(rows.size):
         block, row = rows[number] // RANGE, U64(rows[number] % RANGE)
         out[number] = F32(0)
         if block >= blocks.size - 1:
             continue
         for segment in range(blocks[block], blocks[block + 1]):
-            facts = table[segment]
-            if not array_at(facts[LIVE], np.uint8(0))[row]:
+            its = table[segment]
+            if not array_at(its[LIVE], np.uint8(0))[row]:
                 continue
-            held, payload = array_at(facts[ROWS], U16(0)), array_at(facts[PAYLOAD], zero)
-            gain = array_at(facts[GAIN], F32(0))
-            words, ranks = array_at(facts[WORDS], U64(0)), array_at(facts[RANKS], U16(0))
+            held, payload = array_at(its[ROWS], U16(0)), array_at(its[PAYLOAD], zero)
+            gain = array_at(its[GAIN], F32(0))
+            words, ranks = array_at(its[WORDS], U64(0)), array_at(its[RANKS], U16(0))
             total = F32(0)
-            for term in range(slots.size):
-                found = find(held, places[slots[term], segment], words, ranks, row)
+            for term in range(used.size):
+                found = find(held, places[used[term], segment], words, ranks, row)
                 if found != U64(NONE):
                     total += weights[term] * value_at(payload, gain, found)
             out[number] = total + base
@@ -217,71 +224,72 @@ def _live_values(
 
 
 @compiled
-def ordered(
+def named(
     ids: NDArray[np.int64],
     weights: NDArray[np.float32],
-    dfs: NDArray[np.uint32],
-    used: NDArray[np.int64],
+    known: NDArray[np.int32],
+    slots: NDArray[np.int64],
+    amounts: NDArray[np.float64],
 ) -> int:
-    """Write which terms of a query are of use into `used`, rare ones first, then by id.
+    """Write the terms of a query by ascending id into `slots` and `amounts`.
+
+    Parameters
+    ----------
+    ids, weights
+        In any order.
+    known : ndarray of int32, shape (terms,)
+        The slot of each term; -1 if no row holds it, and UNKNOWN.
+    slots, amounts : ndarray, shape of `ids`
 
     Returns
     -------
     int
-        How many there are; -1 if an id is negative or comes twice, or a weight is negative, NaN or
-        infinite.
+        How many terms have an unknown slot; -1 if an id is negative or comes twice, or a weight is
+        negative, NaN or infinite.
     """
-    keys, count = np.empty(ids.size, U64), 0
-    distinct = np.sort(ids)
-    for at in range(ids.size):
-        if distinct[at] < 0 or (at > 0 and distinct[at] == distinct[at - 1]):
+    order, unknown = np.argsort(ids), 0
+    for number in range(ids.size):
+        at = order[number]
+        if ids[at] < 0 or (number > 0 and ids[at] == ids[order[number - 1]]):
             return -1
         if not 0 <= weights[at] < np.inf:
             return -1
-        term = U64(ids[at])
-        if weights[at] > 0 and term < U64(dfs.size) and dfs[term]:
-            keys[count] = (U64(dfs[term]) << U64(32)) | term
-            used[count] = at
-            count += 1
-    order = np.argsort(keys[:count])
-    used[:count] = used[order]
-    return count
+        slots[number], amounts[number] = -1, weights[at]
+        if weights[at] > 0 and ids[at] < known.size:
+            slots[number] = known[ids[at]]
+            unknown += 1 if slots[number] == UNKNOWN else 0
+    return unknown
 
 
 @compiled
 def weighed(
     slots: NDArray[np.int64],
-    repeats: NDArray[np.float64],
+    amounts: NDArray[np.float64],
+    absent: float,
     facts: NDArray[np.float64],
-    used: NDArray[np.int64],
-    weights: NDArray[np.float32],
-) -> tuple[int, float]:
-    """Write slots and weights of the terms of a query into `used` and `weights`, rare ones first.
+) -> tuple[NDArray[np.int64], NDArray[np.float32], np.float32]:
+    """Return the slots and weights of a query, rare terms first, and what each row gets.
 
     Parameters
     ----------
-    slots : ndarray of int64, shape (m,)
-        Distinct; -1 for terms that no row holds.
-    repeats : ndarray of float64, shape (m,) or (1,)
-        How often each term is asked for.
+    slots, amounts, absent
+        As in `indexes.view.Asked`.
     facts : ndarray of float64, shape (slots, 2)
         How many rows hold each term, and its idf.
-
-    Returns
-    -------
-    int, float
-        How many there are, and the sum of their weights.
     """
-    step, count, total = 0 if repeats.size == 1 else 1, 0, 0.0
-    keys, places = np.empty(slots.size), np.empty(slots.size, I64)
+    used, weights = np.empty(slots.size, I64), np.empty(slots.size, F32)
+    count, total = 0, 0.0
+    for at in range(slots.size):  # equal ones stay as in the query
+        slot = slots[at]
+        if slot < 0 or facts[slot, 1] == 0:
+            continue
+        place = count
+        while place > 0 and facts[used[place - 1], 0] > facts[slot, 0]:
+            used[place], weights[place] = used[place - 1], weights[place - 1]
+            place -= 1
+        used[place], weights[place] = slot, F32(amounts[at] * facts[slot, 1])
+        count += 1
     for at in range(slots.size):
-        if slots[at] >= 0 and facts[slots[at], 1] != 0:
-            keys[count], places[count] = facts[slots[at], 0], at
-            count += 1
-    order = np.argsort(keys[:count], kind="mergesort")  # stable: then as in the query
-    for number in range(count):
-        at = places[order[number]]
-        weight = repeats[at * step] * facts[slots[at], 1]
-        used[number], weights[number] = slots[at], F32(weight)
-        total += weight
-    return count, total
+        if slots[at] >= 0:
+            total += amounts[at] * facts[slots[at], 1]
+    return used[:count], weights[:count], F32(total * absent)

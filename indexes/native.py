@@ -48,3 +48,29 @@ def prefetch(_: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return _numba.types.void(address), generate
+
+
+@_intrinsic
+def at_least(_: Any, address: Any, bar: Any) -> Any:
+    """Return which of the 64 values of int32 at an address reach a bar, as bits of an uint64."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        number = ir.IntType(32)
+        vector = ir.VectorType(number, 64)
+        none = ir.Constant(vector, ir.Undefined)
+        first = builder.insert_element(none, arguments[1], ir.Constant(number, 0))
+        bars = builder.shuffle_vector(first, none, ir.Constant(vector, [0] * 64))
+        values = builder.load(builder.inttoptr(arguments[0], vector.as_pointer()), align=4)
+        return builder.bitcast(builder.icmp_signed(">=", values, bars), ir.IntType(64))
+
+    return _numba.types.uint64(_numba.types.int64, _numba.types.int32), generate
+
+
+@_intrinsic
+def lowest_bit(_: Any, word: Any) -> Any:
+    """Return which bit of a word, not 0, is the lowest that is set."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return _numba.types.uint64(_numba.types.uint64), generate

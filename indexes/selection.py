@@ -20,6 +20,7 @@ TINY = np.float32(1e-45)
 
 U32, U64, I64, F32 = np.uint32, np.uint64, np.int64, np.float32
 _BINS = 512
+_FEW = 32  # candidates that are sorted by insertion
 
 
 class Wanted(NamedTuple):
@@ -90,12 +91,47 @@ def raise_bar(keys: NDArray[np.uint64], count: int, depth: int) -> tuple[int, np
 
 
 @compiled
-def unpack(keys: NDArray[np.uint64], depth: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return rows and scores of the best `depth` of the candidates, which are sorted ascending."""
-    count = min(keys.size, depth)
-    rows, scores = np.empty(count, I64), np.empty(count, F32)
-    for at in range(count):
-        key = keys[keys.size - 1 - at]
+def unpack(
+    keys: NDArray[np.uint64],
+    count: int,
+    depth: int,
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float32],
+) -> int:
+    """Write rows and scores of the best `depth` candidates, best first; return how many."""
+    _sort(keys[:count])
+    most = min(count, depth)
+    for at in range(most):
+        key = keys[count - 1 - at]
         rows[at] = I64(U64(NONE) - (key & U64(NONE)))
         scores[at] = U32(key >> U64(32)).view(F32)
-    return rows, scores
+    return most
+
+
+@compiled
+def _sort(keys: NDArray[np.uint64]) -> None:
+    """Sort candidates ascending: first into as many bins of scores, which leaves little to do."""
+    if keys.size > _FEW:
+        low, high = keys.min(), keys.max()
+        shift = U64(0)
+        while (high - low) >> shift >= U64(keys.size):
+            shift += U64(1)
+        ends = np.zeros(keys.size + 1, U32)
+        for key in keys:
+            ends[((key - low) >> shift) + U64(1)] += U32(1)
+        crowd = ends.max()
+        for at in range(1, ends.size):
+            ends[at] += ends[at - 1]
+        for key in keys.copy():
+            bin_ = (key - low) >> shift
+            keys[ends[bin_]] = key
+            ends[bin_] += U32(1)
+        if crowd > _FEW:
+            keys.sort()
+            return
+    for at in range(1, keys.size):
+        key, place = keys[at], at
+        while place > 0 and keys[place - 1] > key:
+            keys[place] = keys[place - 1]
+            place -= 1
+        keys[place] = key

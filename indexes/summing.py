@@ -5,7 +5,7 @@ taken in one pass, and the others name the rows that are left.  Where there are 
 sums are swept instead.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 from indexes.compiled import compiled
 from indexes.lists import FIRST, GAIN, PAYLOAD, RANGE, ROWS, START, STOP, Lists
 from indexes.lookups import until, value_at
-from indexes.native import array_at, prefetch
+from indexes.native import array_at, at_least, lowest_bit, prefetch
 from indexes.selection import TINY, key_of, raise_bar, room
 
 U16, U32, U64, I64, F32 = np.uint16, np.uint32, np.uint64, np.int64, np.float32
-_PREFETCHED = 256  # postings of each list of the next segment
+_LINE = 32  # postings whose rows fill a cache line
+_EARLY = 256  # postings of the next list that are loaded in advance, beyond as many as this one has
+
+
+class Ahead(NamedTuple):
+    """A part of a list that will be read next, as addresses; memory is asked for it meanwhile."""
+
+    rows: np.int64
+    payload: np.int64
+    itemsize: int
+    stop: np.int64
 
 
 @compiled
@@ -30,19 +40,24 @@ def sweep(
 ) -> int:
     """Take all rows of a range whose sums are mostly not zero, looking at 64 at a time."""
     bits = sums.view(np.int32)  # comparing positive floats as integers is vectorised
-    bar = np.int32(F32(enter).view(U32))
-    for start in range(0, sums.size, 64):
-        block = bits[start : start + 64]
-        reached = np.int32(0)
+    bar, address = np.int32(F32(enter).view(U32)), I64(sums.ctypes.data)
+    for start in range(0, sums.size - 63, 64):
+        block, some = bits[start : start + 64], np.int32(0)
         for at in range(U64(64)):
-            reached |= np.int32(block[at] >= bar)
-        if reached:
-            for at in range(start, start + 64):
-                if sums[at] >= enter:
-                    keys[count] = key_of(sums[at], first + U64(at))
-                    count += 1
+            some |= np.int32(block[at] >= bar)
+        reached = at_least(address + 4 * start, bar) if some else U64(0)
+        while reached:
+            at = U64(start) + lowest_bit(reached)
+            keys[count] = key_of(sums[at], first + at)
+            count += 1
+            reached &= reached - U64(1)
         for at in range(U64(64)):
             block[at] = np.int32(0)
+    for at in range(sums.size & ~63, sums.size):
+        if sums[at] >= enter:
+            keys[count] = key_of(sums[at], first + U64(at))
+            count += 1
+        sums[at] = F32(0)
     return count
 
 
@@ -63,10 +78,11 @@ def scan(  # noqa: PLR0913
     gain, first = array_at(facts[GAIN], F32(0)), U64(facts[FIRST])
     last = split - 1
     add_all(lists, segment, last, U64(0), sums, at)
-    _prefetch(lists, segment + 1, last)
     start, stop = at[last]
-    weight = lists.weights[last]
-    count = _add_and_take(sums, rows, payload, gain, start, stop, weight, enter, first, keys, count)
+    ahead, weight = _ahead(lists, segment, last, at), lists.weights[last]
+    count = _add_and_take(
+        sums, rows, payload, gain, start, stop, weight, ahead, enter, first, keys, count
+    )
     for number in range(last):
         start, stop = at[number]
         count = _take(sums, rows, start, stop, enter, first, keys, count)
@@ -111,23 +127,35 @@ def add_all(
     gain = array_at(facts[GAIN], F32(0))
     for number in range(split):
         start, stop = at[number]
-        _prefetch(lists, segment + 1, number)
         if sums.size < RANGE:
             stop = until(rows, start, stop, low + U64(sums.size))
             at[number, 0] = stop
-        _add(sums, rows, payload, gain, start, stop, lists.weights[number])
+        ahead = _ahead(lists, segment, number, at)
+        _add(sums, rows, payload, gain, start, stop, lists.weights[number], ahead)
 
 
 @compiled
-def _prefetch(lists: Lists, segment: int, number: int) -> None:
-    """Have a list of a segment loaded while others are worked on."""
-    if segment < lists.table.shape[0]:
-        facts, place = lists.table[segment], lists.places[lists.slots[number], segment]
-        payload, start = array_at(facts[PAYLOAD], lists.zero), I64(place[START])
-        stop = min(I64(place[STOP]), start + _PREFETCHED)
-        for at in range(start, stop, 32):
-            prefetch(facts[ROWS] + 2 * at)
-            prefetch(facts[PAYLOAD] + payload.itemsize * at)
+def _ahead(lists: Lists, segment: int, number: int, at: NDArray[np.uint64]) -> Ahead:
+    """Return what is read after a list: the next one, or the first one of the next segment."""
+    number += 1
+    if number < at.shape[0]:
+        start, stop = I64(at[number, 0]), I64(at[number, 1])
+    else:
+        segment = min(segment + 1, lists.table.shape[0] - 1)
+        place = lists.places[lists.slots[0], segment]
+        start, stop = I64(place[START]), I64(place[STOP])
+    facts, itemsize = lists.table[segment], array_at(I64(0), lists.zero).itemsize
+    return Ahead(facts[ROWS] + 2 * start, facts[PAYLOAD] + itemsize * start, itemsize, stop - start)
+
+
+@compiled
+def _load(ahead: Ahead, at: np.int64) -> None:
+    """Have a line of rows and what belongs to it loaded, if it is a part of the list."""
+    if at < ahead.stop:
+        prefetch(ahead.rows + 2 * at)
+        prefetch(ahead.payload + ahead.itemsize * at)
+        if ahead.itemsize > 2:
+            prefetch(ahead.payload + ahead.itemsize * (at + _LINE // 2))
 
 
 @compiled
@@ -139,11 +167,16 @@ def _add(  # noqa: PLR0913
     start: np.uint64,
     stop: np.uint64,
     weight: np.float32,
+    ahead: Ahead,
 ) -> None:
     """Add a part of a list to the sums."""
     mask = U64(sums.size - 1)
-    for at in range(start, stop):
-        sums[U64(rows[at]) & mask] += weight * value_at(payload, gain, at)
+    for line in range(start, stop, U64(_LINE)):
+        _load(ahead, I64(line - start))
+        for at in range(line, min(line + U64(_LINE), stop)):
+            sums[U64(rows[at]) & mask] += weight * value_at(payload, gain, at)
+    for more in range(0, _EARLY, _LINE):
+        _load(ahead, I64(stop - start) + I64(more))
 
 
 @compiled
@@ -155,19 +188,22 @@ def _add_and_take(  # noqa: PLR0913
     start: np.uint64,
     stop: np.uint64,
     weight: np.float32,
+    ahead: Ahead,
     enter: np.float32,
     first: np.uint64,
     keys: NDArray[np.uint64],
     count: int,
 ) -> int:
     """Add the last list, and take the rows that it holds: their sums are final."""
-    for at in range(start, stop):
-        row = U64(rows[at])
-        score = sums[row] + weight * value_at(payload, gain, at)
-        sums[row] = F32(0)
-        if score >= enter:
-            keys[count] = key_of(score, first + row)
-            count += 1
+    for line in range(start, stop, U64(_LINE)):
+        _load(ahead, I64(line - start))
+        for at in range(line, min(line + U64(_LINE), stop)):
+            row = U64(rows[at])
+            score = sums[row] + weight * value_at(payload, gain, at)
+            sums[row] = F32(0)
+            if score >= enter:
+                keys[count] = key_of(score, first + row)
+                count += 1
     return count
 
 

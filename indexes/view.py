@@ -1,7 +1,7 @@
 """Segments with what their postings are worth, ready to be searched: one state of an index."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +12,12 @@ from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Rows, Scores
 from indexes.lists import RANGE
 from indexes.segment import Segment
-from indexes.selection import LEAST_ROOM, unpack
+from indexes.selection import LEAST_ROOM
 
 MOST_TERMS = 100_000
 """Terms whose places are remembered at most; then a view is made anew."""
 
 F32 = np.float32
-_ONCE = np.ones(1)
 _TOGETHER = 32  # queries of one call of compiled code
 _KEPT = 1 << 20  # candidates of these, at most
 _EVERYTHING: Mask = np.empty(0, np.bool_)
@@ -31,16 +30,17 @@ class Asked(NamedTuple):
     Attributes
     ----------
     slots : ndarray of int64, shape (m,)
-        Its terms, as `View.slot` knows them, in the order in which a score is summed.
-    weights : ndarray of float32, shape (m,)
-        What the values of each term are multiplied with.
-    base : float32
-        What the score of every row is raised by.
+        Its distinct terms, as `View.slot` knows them; -1 for those that no row holds.  Terms that
+        are equally rare are summed in this order, and rarer ones before them.
+    amounts : ndarray of float64, shape (m,)
+        How much of each term is asked for, >= 0.
+    absent : float
+        Which share of the weights of all its terms a row gets for nothing.
     """
 
     slots: NDArray[np.int64]
-    weights: NDArray[np.float32]
-    base: np.float32
+    amounts: NDArray[np.float64]
+    absent: float
 
 
 class View:
@@ -87,7 +87,7 @@ class View:
         ----------
         term : int
         df, idf : int, float
-            How many live rows hold it and its weight, for `asked`.
+            How many live rows hold it, and what its amount is multiplied with.
         """
         slot = self._slots.get(term)
         if slot is not None:
@@ -103,93 +103,72 @@ class View:
                 self._slots[term] = slot  # last: others look without the lock
             return self._slots[term]
 
-    def asked(
-        self, slots: list[int], repeats: Iterable[int] | None = None, absent: float = 0.0
-    ) -> Asked:
-        """Return the query of distinct terms with their idfs as weights: rare terms first.
-
-        Parameters
-        ----------
-        slots : list of int
-            As `slot` gave them; -1 for terms that no row holds.
-        repeats : iterable of int, optional
-            How often each is asked for; left out: once.
-        absent : float
-            Which share of the weights a row gets for nothing.
-        """
-        counts = _ONCE if repeats is None else np.fromiter(repeats, np.float64)
-        used, weights = np.empty(len(slots), np.int64), np.empty(len(slots), np.float32)
-        asked = np.array(slots, np.int64)
-        count, total = lookups.weighed(asked, counts, self._facts, used, weights)
-        return Asked(used[:count], weights[:count], F32(total * absent))
-
-    def slots(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return `slot` of each of some terms."""
-        known = self._slots
-        found = [known.get(term, -1) for term in terms.tolist()]
-        if -1 in found:
-            found = [self.slot(term) for term in terms.tolist()]
-        return np.array(found, np.int64)
-
     def search(self, asked: Asked, depth: int, allowed: Mask | None) -> Candidates:
         """Return the best `depth` rows, with scores above that of a row without the terms."""
-        if not len(asked.slots):
-            return Candidates.none()
-        sums, keys = _memory(depth)
         mask = _EVERYTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_)
-        count = kernels.search(
+        filtered = allowed is not None
+        rows, scores = kernels.search(
             self._table,
             self._places,
-            *asked,
+            self._facts,
             self._zero,
+            *asked,
             depth,
             mask,
-            allowed is not None,
-            sums,
-            keys,
+            filtered,
+            *_memory(depth),
         )
-        found = keys[:count]
-        found.sort()
-        return Candidates(*unpack(found, depth))
+        return Candidates(rows, scores)
 
     def search_many(
         self, asked: Sequence[Asked], depth: int, allowed: Mask | None
     ) -> list[Candidates]:
         """Return `search` of every query; the GIL is free for many queries at a time."""
-        sums, keys = _memory(depth)
         mask = _EVERYTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_)
-        width, ranked = depth + LEAST_ROOM, []
-        together = max(1, min(_TOGETHER, _KEPT // width))
+        together, ranked = max(1, min(_TOGETHER, _KEPT // depth)), []
         for start in range(0, len(asked), together):
             some = asked[start : start + together]
-            found, counts = np.empty((len(some), width), np.uint64), np.empty(len(some), np.int64)
+            rows, scores = np.empty((len(some), depth), np.int64), np.empty((len(some), depth), F32)
+            counts = np.empty(len(some), np.int64)
             kernels.search_each(
                 self._table,
                 self._places,
-                np.concatenate([one.slots for one in some]),
-                np.concatenate([one.weights for one in some]),
-                np.array([one.base for one in some], np.float32),
-                np.cumsum([0, *(len(one.slots) for one in some)]),
+                self._facts,
                 self._zero,
+                np.concatenate([one.slots for one in some]),
+                np.concatenate([one.amounts for one in some]),
+                some[0].absent,
+                np.cumsum([0, *(len(one.slots) for one in some)]),
                 depth,
                 mask,
                 allowed is not None,
-                sums,
-                keys,
-                found,
+                *_memory(depth),
+                rows,
+                scores,
                 counts,
             )
-            for row, count in zip(found, counts.tolist(), strict=True):
-                best = row[:count]
-                best.sort()
-                ranked.append(Candidates(*unpack(best, depth)))
+            for number, count in enumerate(counts.tolist()):
+                ranked.append(Candidates(rows[number, :count], scores[number, :count]))
         return ranked
 
     def score(self, asked: Asked, rows: Rows) -> Scores:
         """Return the score of each of `rows`, 0 where it is not held."""
         out = np.empty(len(rows), np.float32)
-        lookups.score(self._table, self._places, *asked, self._zero, self._blocks, rows, out)
+        lookups.score(
+            self._table,
+            self._places,
+            self._facts,
+            self._zero,
+            *asked,
+            self._blocks,
+            rows,
+            out,
+        )
         return out
+
+    def unranked(self, asked: Asked) -> float:
+        """Return the score of a row without any of the terms."""
+        return float(lookups.weighed(*asked, self._facts)[2])
 
     def statistics(self, asked: Asked, rows: int) -> Statistics:
         """Return the spread of the score over `rows` live rows.
@@ -197,9 +176,10 @@ class View:
         The terms are taken as independent: their variances add.  It needs no scores, and fuses as
         well as the true deviation does (measured on six collections, ``docs/adr/0004``).
         """
-        base = float(asked.base)
-        mean, variance, floor, ceiling = base, 0.0, base, base
-        for slot, weight in zip(asked.slots.tolist(), asked.weights.tolist(), strict=True):
+        slots, weights, base = lookups.weighed(*asked, self._facts)
+        mean = floor = ceiling = float(base)
+        variance = 0.0
+        for slot, weight in zip(slots.tolist(), weights.tolist(), strict=True):
             total, squares, peak = self.moments(slot)
             average = total / rows
             mean += weight * average
