@@ -9,7 +9,7 @@ Thai, Lao, Khmer, Myanmar        overlapping bigrams and trigrams
 
 Documents are indexed with all their terms.  Queries leave out stop words, unless they consist of
 nothing else: so "The Who" and a question of one Chinese character find what they name, and common
-questions stay fast.
+questions stay fast.  In Chinese and Japanese, n-grams of function characters alone are stop words.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
@@ -25,11 +26,11 @@ import regex
 import Stemmer
 
 from hybrid.characters import Kinds
-from hybrid.languages import BY_SCRIPT, FIXED, detect, stop_words
+from hybrid.languages import BY_SCRIPT, FIXED, FUNCTION_CHARACTERS, detect, stop_words
 from hybrid.tokenizing import Tokenizer
 from indexes.terms import TermBatch
 
-VERSION = 1
+VERSION = 2
 """Of the rules in this file; stored with an index.  Change it when the terms change."""
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\u30FC\uFF70"
@@ -76,7 +77,7 @@ class Span(NamedTuple):
 
 class _Token(NamedTuple):
     terms: tuple[str, ...]
-    stop: bool
+    asked: tuple[str, ...]  # those without stop words
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,7 @@ class Analyzer:
         """Return the terms of a question: without stop words, unless there are no others."""
         found: list[str] = []
         for token in _tokens(text):
-            known = self._words.get(token) or self._learn(token)
-            if not known.stop:
-                found += known.terms
+            found += (self._words.get(token) or self._learn(token)).asked
         return found or self.terms(text)
 
     def spans(self, text: str) -> Iterator[Span]:
@@ -176,7 +175,7 @@ class Analyzer:
                 yield from _grams(match[0], match.start(), sizes)
             else:
                 known = self._words.get(match[0]) or self._learn(match[0])
-                yield Span(known.terms[0], match.start(), match.end(), known.stop)
+                yield Span(known.terms[0], match.start(), match.end(), not known.asked)
 
     def settings(self) -> dict[str, Any]:
         """Return all that decides about the terms, as JSON values."""
@@ -201,7 +200,9 @@ class Analyzer:
     def _analyse(self, token: str) -> _Token:
         sizes = _gram_sizes(token)
         if sizes:
-            return _Token(tuple(span.term for span in _grams(token, 0, sizes)), False)
+            spans = list(_grams(token, 0, sizes))
+            asked = tuple(span.term for span in spans if not span.stop)
+            return _Token(tuple(span.term for span in spans), asked)
         plain = normalised(token)
         script = _script_of(plain)
         language = FIXED.get(script) or (getattr(self, script) if script in BY_SCRIPT else None)
@@ -212,7 +213,7 @@ class Analyzer:
                 term = self._stemmer(language)(plain)
         if script in _ACCENTLESS and not term.isascii():
             term = "".join(c for c in unicodedata.normalize("NFD", term) if not _is_mark(c))
-        return _Token((term,), stop)
+        return _Token((term,), () if stop else (term,))
 
     def _stemmer(self, language: str) -> Callable[[str], str]:
         if language not in self._stemmers:
@@ -255,15 +256,21 @@ def _grams(run: str, start: int, sizes: tuple[int, int]) -> Iterator[Span]:
     for size in sizes:
         for at in range(len(plain) - size + 1):
             place = (start + at, start + at + size) if same else (start, start + len(run))
-            yield Span(plain[at : at + size], *place, False)
+            gram = plain[at : at + size]
+            yield Span(gram, *place, FUNCTION_CHARACTERS.issuperset(gram))
 
 
 def _script_of(word: str) -> str:
     """Return the script of a word's first letter, in lower case; "" when it has none."""
     for character in word:
         if character.isalpha():
-            return unicodedata.name(character, "").partition(" ")[0].lower()
+            return _script_of_letter(character)
     return ""
+
+
+@cache
+def _script_of_letter(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0].lower()
 
 
 def _is_mark(character: str) -> bool:

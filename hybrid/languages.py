@@ -16,6 +16,13 @@ why will with would wouldn you your yours yourself yourselves"""
 """Closed-class words of English.  The list of the package stop-words has 1,333, among them
 "computer", "effect" and "different", and costs .011 nDCG@10 on SQuAD (docs/adr/0003)."""
 
+FUNCTION_CHARACTERS = frozenset(
+    "的了是在和与及吗呢么或被把将由于之其所也都就而且但并从对为以到等个这那哪些什有何谁几多少怎样如请"
+    "のはがをにでともへやかねよなだすしてれたるい"
+)
+"""Characters of which Chinese and Japanese function words are made: particles, pronouns, endings.
+Chosen on cmrc2018 and jaquad (docs/adr/0003)."""
+
 BY_SCRIPT = {
     "latin": {
         "ca": "catalan",

@@ -109,6 +109,16 @@ def test_a_language_is_chosen_by_name():
         Analyzer(latin="elvish")
 
 
+def test_function_characters_leave_a_question_in_chinese_and_japanese():
+    asked = Analyzer().query_terms("谁是鲁迅的父亲")
+    assert {"鲁迅", "父亲", "是鲁", "迅的", "鲁", "亲"} <= set(asked)
+    assert not {"谁", "是", "的", "谁是"} & set(asked)
+    assert "の" not in Analyzer().query_terms("猫の世界")
+    assert Analyzer().query_terms("谁是") == ["谁", "是", "谁是"]
+    stops = {span.term: span.stop for span in Analyzer().spans("猫の")}
+    assert stops == {"猫": False, "の": True, "猫の": False}
+
+
 def test_no_stop_words_where_no_list_is_known():
     assert stop_words("basque") == frozenset()
     assert "und" in stop_words("german")
