@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
     from hybrid.text_analyzer import TextAnalyzer
+    from indexes.multivector import TokenVectors
 
 Vectors = NDArray[np.float32]
 
@@ -43,10 +44,13 @@ class Embeddings:
         A row of zeros says that the encoder knows nothing about a text.
     lexical : csr_matrix of float32, shape (n, terms), or None
         Weights >= 0 by term id.
+    tokens : TokenVectors or None
+        A vector for each token, for late interaction.
     """
 
     dense: Vectors | None = None
     lexical: "sp.csr_matrix | None" = None
+    tokens: "TokenVectors | None" = None
 
 
 @runtime_checkable
