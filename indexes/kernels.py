@@ -117,7 +117,7 @@ def _search(
     table, places, slots, weights, base, zero = lists
     if not slots.size:
         return 0
-    theta, rare = TINY, count_rare(lists)
+    theta, rare = TINY, count_rare(lists, wanted.depth)
     if rare:  # sums over the rare terms alone are lower bounds: they set the first bar
         few = Lists(table, places, slots[:rare], weights[:rare], base, zero)
         count = _collect(few, theta, wanted, sums, keys)

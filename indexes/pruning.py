@@ -32,6 +32,7 @@ MANY = 16_384
 """Postings of a query in one segment, from which on all its sums are swept."""
 
 U16, U32, U64, I64, F32 = np.uint16, np.uint32, np.uint64, np.int64, np.float32
+_ENOUGH = 256  # postings of rare terms for each row that is wanted: then they set a high bar
 _AHEAD = 8  # candidates whose memory is asked for in advance
 _LOOKUP = 12.0  # postings that are read in the time of one lookup; few rows need a second
 _OFTEN, _RARELY, _HARDLY = 0.8, 0.2, 0.02  # shares of rows that are looked up
@@ -39,7 +40,7 @@ _ROUNDING = 2.0**-22  # more than a few float32 roundings can add
 
 
 @compiled
-def count_rare(lists: Lists) -> int:
+def count_rare(lists: Lists, depth: int) -> int:
     """Return how many lists come first that are short, if the others are worth an effort."""
     sizes = np.zeros(lists.slots.size, I64)
     for number in range(sizes.size):
@@ -47,7 +48,7 @@ def count_rare(lists: Lists) -> int:
             place = lists.places[lists.slots[number], segment]
             sizes[number] += I64(place[STOP]) - I64(place[START])
     total, rare, before = sizes.sum(), 0, 0
-    if total < MANY * lists.table.shape[0] // 4:
+    if total < MANY * lists.table.shape[0]:
         return 0
     while before + sizes[rare] <= total // 4:
         before += sizes[rare]
@@ -58,7 +59,7 @@ def count_rare(lists: Lists) -> int:
             long = long or lists.places[lists.slots[number], segment, BITMAP] != NONE
         if lists.weights[number] < 0:
             return 0
-    return rare if long else 0
+    return rare if long and before >= _ENOUGH * depth else 0
 
 
 @compiled
