@@ -92,7 +92,7 @@ class Lexicon:
                 pool=_longer(words.pool, 2 * len(words.pool) + _FIRST_ROOM)
             )
         elif full == WORDS_FULL:
-            slots, starts = _words_room(len(words.slots))
+            slots, starts = _words_room(2 * (len(words.starts) - 1))
             starts[: len(words.starts)] = words.starts
             self._words = words._replace(slots=slots, starts=starts)
             rehash_words(self._words)
@@ -129,7 +129,7 @@ class Lexicon:
 
 
 def _words_room(most: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    return np.zeros(2 * most, np.uint64), _zeros(most + 1)
+    return np.zeros(4 * most, np.uint64), _zeros(most + 1)
 
 
 def _grams_room(most: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -1,11 +1,14 @@
 """The inner loops of tokenizing: code points to words and n-grams, those to numbers of terms.
 
 A *word* here is a token as it stands in the text: a word or number, or a run of characters that
-only the full analysis can cut into n-grams.  Words are found by a hash of their code points and
-compared with the code points that are kept, so two words never share a number.  An n-gram is found
-by its code points packed into one integer, which needs no comparison.
+only the full analysis can cut into n-grams.  An n-gram is found by its code points packed into one
+integer, and so is a short word of ASCII, which is nearly every word of many languages: one place in
+memory tells its number.  Other words are found by a hash of their code points and compared with the
+code points that are kept, so two words never share a number.
 
-`scan` stops when a table is full, and goes on from there with a larger one.
+`scan` stops when a table is full, and goes on from there with a larger one.  What it calls for each
+word takes arrays, not tables, and returns in one place: else numba counts references to arrays at
+each call, which took longer than the rest.
 """
 
 import numpy as np
@@ -25,7 +28,9 @@ BITS = np.uint64(21)  # of a code point
 CODE_POINT = np.uint64((1 << 21) - 1)
 ORDER = np.uint64(42)  # above two code points stands a canonical combining class
 GRAM = np.uint32(1 << 31)  # set in the code of an n-gram, not in that of a word
-_HALF, _LOW = np.uint64(32), np.uint64((1 << 32) - 1)
+_HALF = np.uint64(32)
+_PACKED, _ASCII_BITS, _ASCII = 8, np.uint64(7), np.uint64(127)  # so many code points have room
+_HASHED = np.uint64(1 << 63)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _FNV_BASIS, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _DOT, _COMMA = np.uint32(ord(".")), np.uint32(ord(","))
@@ -35,7 +40,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 @compiled
 def scan(piece: Piece, characters: Characters, words: Words, grams: Grams) -> int:
     """Read on in a piece; return `DONE` or what is full."""
-    buffer, classes = piece.buffer, characters.classes
+    buffer, classes, codes = piece.buffer, characters.classes, piece.codes
+    slots, starts, pool, mask = words.slots, words.starts, words.pool, words.mask[0]
     row, at, count = piece.cursor
     status = DONE
     while row < len(piece.ends) and status == DONE:
@@ -52,9 +58,11 @@ def scan(piece: Piece, characters: Characters, words: Words, grams: Grams) -> in
                 added = _add_grams(piece, size, count, 1 if kind == CJK else 2, grams)
                 status = DONE if added else GRAMS_FULL
             else:
-                number = _word(buffer, at, end, words)
-                piece.codes[count] = max(number, 0)
-                status = DONE if number >= 0 else -number
+                key = _key(buffer, at, end) or _tag(buffer, at, end, mask)
+                place = _find(buffer, at, end, key, slots, starts, pool, mask)
+                if not slots[place]:
+                    status = _add_word(buffer, at, end, key, place, words)
+                codes[count] = slots[place + _ONE]
             if status != DONE:
                 break
             count, at = count + added, end
@@ -69,16 +77,13 @@ def scan(piece: Piece, characters: Characters, words: Words, grams: Grams) -> in
 @compiled
 def count_terms(piece: Codes, meanings: Meanings) -> NDArray[np.int64]:
     """Return how many terms each text has."""
-    sizes = np.zeros(len(piece.ends), np.int64)
-    start = 0
+    codes, ends, term_ends, start = piece.codes, piece.ends, meanings.ends, 0
+    sizes = np.zeros(len(ends), np.int64)
     for row in range(len(sizes)):
-        for i in range(start, piece.ends[row]):
-            code = piece.codes[i]
-            if code & GRAM:
-                sizes[row] += 1
-            else:
-                sizes[row] += meanings.ends[code + 1] - meanings.ends[code]
-        start = piece.ends[row]
+        for i in range(start, ends[row]):
+            code = codes[i]
+            sizes[row] += 1 if code & GRAM else term_ends[code + 1] - term_ends[code]
+        start = ends[row]
     return sizes
 
 
@@ -95,14 +100,11 @@ def number_terms(
 
     `places` has the place of each term plus 1, or 0; `order` the term of each place.
     """
-    at = 0
+    words, ends, grams, at = meanings.words, meanings.ends, meanings.grams, 0
     for code in piece.codes:
-        if code & GRAM:
-            terms, first, last = meanings.grams, np.int64(code ^ GRAM), np.int64(code ^ GRAM) + 1
-        else:
-            terms, first, last = meanings.words, meanings.ends[code], meanings.ends[code + 1]
+        first, last = (0, 1) if code & GRAM else (ends[code], ends[code + 1])
         for i in range(first, last):
-            term = terms[i]
+            term = grams[code ^ GRAM] if code & GRAM else words[i]
             if places[term] == 0:
                 order[distinct] = term
                 distinct += 1
@@ -115,13 +117,13 @@ def number_terms(
 @compiled
 def rehash_words(words: Words) -> None:
     """Fill empty slots with the words that are known."""
-    last = np.uint64(len(words.slots) - 1)
+    slots, starts, pool, mask = words.slots, words.starts, words.pool, words.mask[0]
     for number in range(words.used[0]):
-        tag = _hash(words.pool, words.starts[number], words.starts[number + 1]) & words.mask[0]
-        place = tag & last
-        while words.slots[place]:
-            place = (place + _ONE) & last
-        words.slots[place] = _slot(tag, number)
+        start, end = starts[number], starts[number + 1]
+        key = _key(pool, start, end) or _tag(pool, start, end, mask)
+        place = _find(pool, start, end, key, slots, starts, pool, mask)
+        slots[place] = key
+        slots[place + _ONE] = number
 
 
 @compiled
@@ -139,8 +141,7 @@ def rehash_grams(grams: Grams) -> None:
 @compiled
 def _token_end(buffer: NDArray[np.uint32], at: int, classes: NDArray[np.uint8]) -> int:
     """Return where the token ends that starts here, or this place when none does."""
-    flags = classes[buffer[at]]
-    end = at
+    flags, end = classes[buffer[at]], at
     if flags & DIGIT:
         while classes[buffer[end]] & DIGIT:
             end += 1
@@ -149,14 +150,12 @@ def _token_end(buffer: NDArray[np.uint32], at: int, classes: NDArray[np.uint8]) 
             end += 2
             while classes[buffer[end]] & DIGIT:
                 end += 1
-        if end > whole:
-            return end
-    if not flags & _FIRST:
-        return at
-    rest = (flags & _FIRST) << 1
-    end = at + 1
-    while classes[buffer[end]] & rest:
+        end = end if end > whole else at  # digits alone are a word, and letters may follow
+    if end == at and flags & _FIRST:
+        rest = (flags & _FIRST) << 1
         end += 1
+        while classes[buffer[end]] & rest:
+            end += 1
     return end
 
 
@@ -218,52 +217,84 @@ def _gram(packed: np.uint64, grams: Grams) -> int:
 
 
 @compiled
-def _word(buffer: NDArray[np.uint32], at: int, end: int, words: Words) -> int:
-    """Return the number of a word, a new one if it must be, or minus what is full."""
-    slots, starts, pool = words.slots, words.starts, words.pool
-    tag = _hash(buffer, at, end) & words.mask[0]
-    last = np.uint64(len(slots) - 1)
-    place = tag & last
-    while slots[place]:
-        if slots[place] >> _HALF == tag >> _HALF:
-            number = int(slots[place] & _LOW) - 1
-            start, i = starts[number], at
-            if starts[number + 1] - start == end - at:
-                while i < end and pool[start + i - at] == buffer[i]:
-                    i += 1
-                if i == end:
-                    return number
-        place = (place + _ONE) & last
-    number = int(words.used[0])
-    start = starts[number]
-    if number == len(starts) - 1:
-        return -WORDS_FULL
-    if start + end - at > len(pool):
-        return -POOL_FULL
-    for i in range(at, end):
-        pool[start + i - at] = buffer[i]
-    starts[number + 1] = start + end - at
-    slots[place] = _slot(tag, number)
-    words.used[0] += 1
-    return number
+def _find(  # noqa: PLR0913
+    buffer: NDArray[np.uint32],
+    at: int,
+    end: int,
+    key: np.uint64,
+    slots: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    pool: NDArray[np.uint32],
+    mask: np.uint64,
+) -> np.uint64:
+    """Return where the slot of a word is, a free one when it is new."""
+    last = np.uint64(slots.size - 1)
+    place = _place(key) & mask
+    looking = True
+    while looking:
+        place = place << _ONE & last
+        looking = slots[place] != key and slots[place] != _ZERO
+        if slots[place] == key and key >= _HASHED:
+            number = slots[place + _ONE]
+            looking = not _same(buffer, at, end, pool, starts[number], starts[number + _ONE])
+        place = place if not looking else (place >> _ONE) + _ONE
+    return place
 
 
 @compiled
-def _hash(buffer: NDArray[np.uint32], at: int, end: int) -> np.uint64:
-    """Return the FNV-1a hash of code points."""
+def _same(
+    buffer: NDArray[np.uint32], at: int, end: int, pool: NDArray[np.uint32], start: int, stop: int
+) -> bool:
+    """Return whether a word in the pool is the one that stands here."""
+    size = end - at
+    i = 0 if stop - start == size else size + 1
+    while i < size and pool[start + i] == buffer[at + i]:
+        i += 1
+    return i == size
+
+
+@compiled
+def _add_word(
+    buffer: NDArray[np.uint32], at: int, end: int, key: np.uint64, place: np.uint64, words: Words
+) -> int:
+    """Keep a word that is new; return `DONE` or what is full."""
+    number = words.used[0]
+    start = words.starts[number]
+    if number == len(words.starts) - 1:
+        return WORDS_FULL
+    if start + end - at > len(words.pool):
+        return POOL_FULL
+    for i in range(at, end):
+        words.pool[start + i - at] = buffer[i]
+    words.starts[number + 1] = start + end - at
+    words.slots[place] = key
+    words.slots[place + _ONE] = number
+    words.used[0] += 1
+    return DONE
+
+
+@compiled
+def _key(buffer: NDArray[np.uint32], at: int, end: int) -> np.uint64:
+    """Return a short word of ASCII packed into a number, after a 1, and 0 for any other."""
+    key, every = _ONE, _ZERO
+    for i in range(at, end):
+        code_point = np.uint64(buffer[i])
+        every |= code_point
+        key = key << _ASCII_BITS | code_point
+    return key if end - at <= _PACKED and every <= _ASCII else _ZERO
+
+
+@compiled
+def _tag(buffer: NDArray[np.uint32], at: int, end: int, mask: np.uint64) -> np.uint64:
+    """Return the FNV-1a hash of code points, with a bit set that no short word has."""
     value = _FNV_BASIS
     for i in range(at, end):
         value = (value ^ np.uint64(buffer[i])) * _FNV_PRIME
-    return value ^ (value >> _HALF)
+    return (value ^ (value >> _HALF)) & mask | _HASHED
 
 
 @compiled
 def _place(packed: np.uint64) -> np.uint64:
-    """Return a hash of a packed n-gram."""
+    """Return a hash of a packed n-gram, or of the key of a word."""
     value = packed * _GOLDEN
     return value ^ (value >> _HALF)
-
-
-@compiled
-def _slot(tag: np.uint64, number: int) -> np.uint64:
-    return (tag >> _HALF << _HALF) | np.uint64(number + 1)

@@ -28,8 +28,8 @@ class Words(NamedTuple):
     Attributes
     ----------
     slots : ndarray of uint64
-        A power of two of them, twice as many as there can be words.  The upper half of a hash and,
-        below, a number plus 1; 0 is free.
+        Pairs, a power of two of them, twice as many as there can be words.  The word packed, or a
+        hash of it, 0 where free, and its number.
     starts : ndarray of int64
         Where each word starts in the pool, and where the last one ends.
     pool : ndarray of uint32

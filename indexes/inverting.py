@@ -47,7 +47,7 @@ def invert(
     amounts : ndarray of uint32 or float32
         How much each of `ids` counts, or `ONES`.  Zeros are left out.
     """
-    terms = np.unique(ids)
+    terms = _distinct(ids)
     places = np.empty(int(terms[-1]) + 1 if len(terms) else 0, np.uint32)
     places[terms] = np.arange(len(terms), dtype=np.uint32)
     starts, held, values = _invert(rows, offsets, ids, amounts, places, len(terms))
@@ -55,6 +55,23 @@ def invert(
         found = np.diff(starts) > 0
         terms, starts = terms[found], starts[np.append(found, True)]
     return terms, starts, held, values
+
+
+def _distinct(ids: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the terms, ascending."""
+    most = int(ids.max()) + 1 if len(ids) else 0
+    if most > len(ids):  # sorting few is quicker than looking at all that there may be
+        return np.unique(ids)
+    marks = np.zeros(most, np.bool_)
+    _mark(ids, marks)
+    return np.flatnonzero(marks).astype(np.uint32)
+
+
+@compiled
+def _mark(ids: NDArray[np.uint32], marks: NDArray[np.bool_]) -> None:
+    """Set the mark of each term."""
+    for at in range(ids.size):
+        marks[ids[at]] = True
 
 
 @compiled

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,19 +42,13 @@ class Vocabulary:
 
     def numbers(self, terms: Iterable[str]) -> NDArray[np.uint32]:
         """Return the numbers of terms; those that are new get one."""
-        known, found = self._known, []
-        for term in terms:
-            number = known.get(term)
-            if number is None:
-                number = self._read(term) if self._parts else None
-                if number is None:
-                    if not isinstance(term, str):
-                        raise TypeError(f"expected terms as strings, not {term!r}")
-                    number = known[term] = self._size
-                    self._fresh.append(term)
-                    self._size += 1
-            found.append(number)
-        return np.array(found, np.uint32)
+        terms = list(terms)
+        found = map(self._known.get, terms)  # one at a time: a term may come twice
+        numbers = [
+            self._added(term) if number is None else number
+            for term, number in zip(terms, found, strict=True)
+        ]
+        return np.array(numbers, np.uint32)
 
     def save(self, folder: Path) -> None:
         """Write the terms into a folder that exists; parts that are written are linked."""
@@ -83,6 +76,17 @@ class Vocabulary:
             _Part.load(folder / f"terms-{number:02d}") for number in range(facts["parts"])
         ]
         return vocabulary
+
+    def _added(self, term: str) -> int:
+        """Return the number of a term that was not asked before; one that is new gets it now."""
+        number = self._read(term) if self._parts else None
+        if number is None:
+            if not isinstance(term, str):
+                raise TypeError(f"expected terms as strings, not {term!r}")
+            number = self._known[term] = self._size
+            self._fresh.append(term)
+            self._size += 1
+        return number
 
     def _read(self, term: str) -> int | None:
         """Look for a term in the parts, and remember it."""
@@ -129,12 +133,11 @@ class _Part:
     @classmethod
     def _sorted(cls, spellings: list[bytes], numbers: NDArray[np.uint32]) -> Self:
         hashes = np.fromiter(map(_hash, spellings), np.uint64, len(spellings))
+        sizes = np.fromiter(map(len, spellings), np.int64, len(spellings))
         order = np.argsort(hashes, kind="stable")
-        ordered = [spellings[place] for place in order.tolist()]
-        bounds = np.fromiter(chain([0], map(len, ordered)), np.int64).cumsum()
-        return cls(
-            hashes[order], numbers[order], bounds, np.frombuffer(b"".join(ordered), np.uint8)
-        )
+        bounds = np.concatenate([[0], np.cumsum(sizes[order])])
+        joined = b"".join([spellings[place] for place in order.tolist()])
+        return cls(hashes[order], numbers[order], bounds, np.frombuffer(joined, np.uint8))
 
     def number(self, wanted: np.uint64, spelling: bytes) -> int | None:
         """Return the number of a term, None when it is not here."""

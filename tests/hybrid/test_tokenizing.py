@@ -137,7 +137,8 @@ def test_texts_are_read_in_pieces_and_little_is_remembered(monkeypatch):
 @pytest.mark.parametrize("bits", [0, 2, 34])
 def test_words_with_the_same_hash_stay_apart(bits):
     lexicon = Lexicon(lambda word: [word], hash_bits=bits)
-    words = [f"{number:x}" for number in range(300)]
+    ends = ["", "é", "y" * 8]  # packed; not ASCII; too long to be packed
+    words = [f"{number:x}{end}" for number in range(300) for end in ends]
     tables = characters(analysis.KINDS, analysis.normalised, 1)
     read = [lexicon.read([" ".join(words), "ab ba"], lambda highest: tables) for _ in range(2)]
     assert lexicon.batch(read).lists() == [words, ["ab", "ba"]] * 2
