@@ -1,10 +1,13 @@
 """Functions that numba compiles, without an import of numba before the first call."""
 
 import functools
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
+log = logging.getLogger(__name__)
 
 
 class _Compiled:
@@ -26,6 +29,7 @@ class _Compiled:
     def _dispatcher(self) -> Any:
         import numba
 
+        _tell_of_compiling()
         # An array that is handed on without inlining costs seven arguments and a reference count.
         njit: Any = functools.partial(numba.njit, nogil=True, forceinline=True)
         try:
@@ -37,6 +41,13 @@ class _Compiled:
     def _numba_type_(self) -> Any:
         """What numba asks a global that compiled code calls."""
         return self._dispatcher._numba_type_
+
+
+@functools.cache
+def _tell_of_compiling() -> None:
+    """Say once why nothing seems to happen, when no machine code is kept yet."""
+    if not any((Path(__file__).parent / "__pycache__").glob("*.nbi")):
+        log.warning("compiling the inner loops for this machine: some 20 s, this time only")
 
 
 def compiled(function: F) -> F:
