@@ -62,14 +62,17 @@ class Dense:
 
     Parameters
     ----------
-    kind : {"auto", "flat", "hnsw"}
-        Flat is exact; "auto" takes HNSW on large collections.
+    kind : {"auto", "flat", "hnsw", "ivf"}
+        Flat is exact; "auto" takes IVF on large collections.
     metric : {"cosine", "ip", "l2"}
         Cosine, dot product, or Euclidean distance.
+    storage : {"float32", "float16", "int8"}
+        How vectors are stored; scores are those of the stored vectors.
     """
 
-    kind: Literal["auto", "flat", "hnsw"] = "auto"
+    kind: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
     metric: Literal["cosine", "ip", "l2"] = "cosine"
+    storage: Literal["float32", "float16", "int8"] = "float32"
 
     def settings(self) -> dict[str, Any]:
         """Return the choices as JSON values."""
@@ -94,6 +97,11 @@ class Choices(TypedDict, total=False):
         "auto", for each field.
     bm25, dense : BM25, Dense
         The choices for the two indexes.
+    cache : bool, str or Path
+        Where the embeddings of a model or a function are kept as they are made, so that a build
+        that was stopped goes on when it is run again, and a text is not encoded twice.  True, the
+        default: in the index folder, as ``embeddings.db``, which may be deleted at any time; an
+        index in memory keeps none.  A path: in that file.  False: nowhere.
     """
 
     encoder: "str | Path | Encoder | None"
@@ -101,3 +109,4 @@ class Choices(TypedDict, total=False):
     analyzer: "TextAnalyzer | str | Mapping[str, TextAnalyzer | str]"
     bm25: BM25
     dense: Dense
+    cache: bool | str | Path

@@ -17,7 +17,7 @@ from typing import Any
 
 from hybrid.errors import IndexFormatError
 
-FORMAT = 2
+FORMAT = 3
 """Of the index folder.  A folder of another format is refused."""
 
 _MANIFEST = "manifest.json"

@@ -1,9 +1,8 @@
-"""Dense vectors: FAISS finds, float64 decides.
+"""Dense vectors: codes and lists find, float64 decides.
 
-FAISS ranks in float32, where a dot product changes in its last bits with the batch size and the
-processor.  So FAISS only proposes rows; their scores are computed in float64 and rounded once.  A
-flat search asks for a few rows more than wanted and accepts the answer when the error bound of
-float32 proves that no other row could belong to it; otherwise it asks for more.
+A score is a sum in float64 along one stored vector, rounded once.  Whatever finds rows only
+proposes them; so a score has the same bits however its row was found, for any number of queries,
+threads and processes.  Where a search is exact, error bounds prove that nothing was missed.
 
 Scores: cosine and dot product as they are, Euclidean as the negated square of the distance.
 """
@@ -11,14 +10,16 @@ Scores: cosine and dot product as they are, Euclidean as the negated square of t
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-import faiss
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from indexes import parallel
+from indexes.approximate import ANN_LIST, Graph, nearest, train
 from indexes.base import Statistics
 from indexes.candidates import (
     Candidates,
@@ -28,34 +29,27 @@ from indexes.candidates import (
     as_new_rows,
     as_rows,
     check_depth,
-    is_allowed,
-    top,
 )
+from indexes.clusters import ASKED, NEIGHBOURS, Clusters, enough_probes
+from indexes.dense_chunks import Chunks, Storage
+from indexes.dense_kernels import mark
+from indexes.flat import Pool
 from indexes.slots import Slots
-from indexes.vectors import (
-    Metric,
-    Moments,
-    Vectors,
-    as_query,
-    as_vectors,
-    exact_scores,
-    rounding_error,
-)
+from indexes.vectors import Metric, Moments, Vectors, as_query, as_vectors, lengths_of
 
-Kind = Literal["auto", "flat", "hnsw"]
+Kind = Literal["auto", "flat", "hnsw", "ivf"]
 
-FLAT_LIMIT = 100_000
-"""Rows above which "auto" takes HNSW: a flat scan of 100k x 384 costs about 10 ms."""
+__all__ = ["ANN_LIST", "DenseIndex", "Kind", "Metric", "Storage"]
 
-MARGIN = 16
-"""Rows that a flat search asks for beyond the depth, so that one pass usually proves the answer."""
+FLAT_LIMIT = 200_000_000
+"""Numbers in all vectors above which "auto" takes lists: reading so many codes takes 8 ms."""
 
-ANN_LIST = 256
-"""Length of HNSW's list, and its efSearch: fixed, so that a short answer begins a longer one."""
-
-_LINKS, _EF_CONSTRUCTION = 32, 200
-_MOST_DEAD = 0.2  # share of deleted vectors at which the graph is built anew
-_FEW_ALLOWED = 0.1  # share of allowed rows below which scanning them beats walking the graph
+_MOST_DEAD = 0.2  # share of deleted vectors at which the others are moved together
+_DRIFT = 0.3  # share of slots added or deleted since training at which lists are made anew
+_FEW_ALLOWED = 0.1  # share of allowed rows below which scoring them beats walking the graph
+_LEAST_LISTED = 4096  # rows below which lists are not worth making
+_BLOCK = 8192
+_LARGEST_HALF = 65_504.0
 log = logging.getLogger(__name__)
 
 
@@ -68,8 +62,12 @@ class DenseIndex:
         Length of the vectors, >= 1.
     metric : {"cosine", "ip", "l2"}
         Cosine, dot product, or Euclidean distance.
-    kind : {"auto", "flat", "hnsw"}
-        Flat is exact.  HNSW is approximate; "auto" takes it above `FLAT_LIMIT` rows.
+    kind : {"auto", "flat", "hnsw", "ivf"}
+        Flat is exact.  HNSW, a graph, and IVF, lists around centroids, are approximate; "auto"
+        takes IVF for more than `FLAT_LIMIT` numbers.
+    storage : {"float32", "float16", "int8"}
+        How vectors are stored.  Scores are those of the stored vectors, and a search is exact over
+        these, not over what was added.
 
     Examples
     --------
@@ -79,19 +77,30 @@ class DenseIndex:
     array([0])
     """
 
-    def __init__(self, dimension: int, metric: Metric = "cosine", kind: Kind = "auto") -> None:
+    def __init__(
+        self,
+        dimension: int,
+        metric: Metric = "cosine",
+        kind: Kind = "auto",
+        storage: Storage = "float32",
+    ) -> None:
         if dimension < 1:
             raise ValueError(f"expected a dimension of at least 1, not {dimension}")
-        if metric not in get_args(Metric):
-            raise ValueError(f"expected a metric of {get_args(Metric)}, not {metric!r}")
-        if kind not in get_args(Kind):
-            raise ValueError(f"expected a kind of {get_args(Kind)}, not {kind!r}")
-        self.dimension, self.metric, self.kind = dimension, metric, kind
-        self._vectors: Vectors = np.empty((0, dimension), np.float32)
+        for name, value, known in (
+            ("metric", metric, Metric),
+            ("kind", kind, Kind),
+            ("storage", storage, Storage),
+        ):
+            if value not in get_args(known):
+                raise ValueError(f"expected a {name} of {get_args(known)}, not {value!r}")
+        self.dimension, self.metric, self.kind, self.storage = dimension, metric, kind, storage
+        self._chunks = Chunks(dimension, metric, storage)
         self._slots = Slots()
-        self._longest = 0.0
-        self._moments = Moments.of(self._vectors, metric)
-        self._graph: faiss.IndexHNSWFlat | None = None
+        self._lengths: NDArray[np.float64] = np.empty(0)
+        self._moments = Moments(dimension, metric, Moments.exponent_of(0.0, metric))
+        self._counted: Mask = np.empty(0, np.bool_)  # which slots the moments count
+        self._graph: Graph | None = None
+        self._clusters: Clusters | None = None
         self._pending: list[Vectors] = []
         self._stale = False
         self._lock = threading.RLock()
@@ -105,9 +114,15 @@ class DenseIndex:
 
     @property
     def exact(self) -> bool:
-        """Whether a search finds the true best rows: flat does, HNSW may miss some."""
+        """Whether a search finds the true best of what is stored; HNSW and IVF may miss some."""
         self._settle()
-        return self._graph is None
+        return self._graph is None and self._clusters is None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of vectors and codes, without a graph's."""
+        self._settle()
+        return self._chunks.bytes
 
     def add(self, rows: ArrayLike, vectors: ArrayLike) -> None:
         """Add rows with their vectors.
@@ -126,6 +141,8 @@ class DenseIndex:
         """
         array = as_vectors(vectors, self.dimension, self.metric)
         rows = as_new_rows(rows, len(array))
+        if self.storage == "float16" and np.abs(array).max(initial=0) > _LARGEST_HALF:
+            raise ValueError(f"expected numbers up to {_LARGEST_HALF:g} for storage in float16")
         with self._lock:
             self._slots.append(rows)
             self._pending.append(array)
@@ -152,26 +169,29 @@ class DenseIndex:
         Returns
         -------
         Candidates
-            At most `ANN_LIST` rows from an approximate index.
+            At most `ANN_LIST` rows from HNSW.
         """
-        check_depth(depth)
-        self._settle()
-        target = as_query(query, self.dimension, self.metric)
-        if target is None:
-            return Candidates.none()
-        usable = self._slots.live
-        if allowed is not None:
-            usable = usable & is_allowed(self._slots.rows, allowed)
-        graph = self._graph
-        if graph is None or np.count_nonzero(usable) < _FEW_ALLOWED * len(usable):
-            return self._scan(target, depth, usable)
-        return self._walk(graph, target, depth, usable)
+        return self._search([query], depth, allowed)[0]
 
     def search_many(
-        self, queries: Sequence[ArrayLike], depth: int, allowed: Mask | None = None
+        self,
+        queries: Sequence[ArrayLike],
+        depth: int,
+        allowed: Mask | None = None,
+        threads: int | None = 1,
     ) -> list[Candidates]:
-        """Return `search` of every query."""
-        return [self.search(query, depth, allowed) for query in queries]
+        """Return `search` of every query; together they take less time.
+
+        Parameters
+        ----------
+        queries : sequence of array_like, shape (dimension,)
+        depth, allowed
+            As in `search`.
+        threads : int or None
+            How many share the queries; None: one for each core.
+        """
+        search = partial(self._search, depth=depth, allowed=allowed)
+        return parallel.search_many(search, queries, threads)
 
     def score(self, query: ArrayLike, rows: Rows) -> Scores:
         """Return the score of each of `rows`.
@@ -191,7 +211,7 @@ class DenseIndex:
         scores = np.zeros(len(slots), np.float32)
         target = as_query(query, self.dimension, self.metric)
         if target is not None:
-            scores[held] = exact_scores(self._vectors[slots[held]], target, self.metric)
+            scores[held] = self._chunks.scores(slots[held], target)
         return scores
 
     def statistics(self, query: ArrayLike) -> Statistics:
@@ -201,97 +221,216 @@ class DenseIndex:
         floor = -1.0 if self.metric == "cosine" else -np.inf
         if target is None:
             return Statistics(0.0, 0.0, floor, 0.0)
-        mean, std = self._moments.of_scores(target, self.metric)
-        longest = float(np.linalg.norm(target)) * self._longest
+        self._count()
+        mean, std = self._moments.of_scores(target)
+        longest = float(lengths_of(target[None])[0]) * self._longest
         ceiling = {"cosine": 1.0, "ip": longest, "l2": 0.0}[self.metric]
         return Statistics(mean, std, floor, ceiling)
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder that exists."""
+        """Write the index into a folder that exists; full chunks that are on disk are linked."""
         self._settle()
-        settings = {"dimension": self.dimension, "metric": self.metric, "kind": self.kind}
-        state = {"settings": settings, "longest": self._longest}
+        self._count()
+        names = ("dimension", "metric", "kind", "storage")
+        state = {
+            "settings": {name: getattr(self, name) for name in names},
+            "exponent": self._moments.exponent,
+            "probes": self._clusters and self._clusters.probes,
+        }
         (folder / "state.json").write_text(json.dumps(state), "utf-8")
-        np.save(folder / "vectors.npy", self._vectors, allow_pickle=False)
-        np.save(folder / "rows.npy", self._slots.rows, allow_pickle=False)
-        np.save(folder / "live.npy", self._slots.live, allow_pickle=False)
+        self._chunks.save(folder)
+        for name, array in self._arrays().items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
         self._moments.save(folder)
+        if self._clusters is not None:
+            self._clusters.save(folder)
         if self._graph is not None:
-            faiss.write_index(self._graph, str(folder / "graph.faiss"))
+            self._graph.save(folder / "graph.faiss")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open an index that `save` wrote; the vectors stay on disk until they are read."""
         state = json.loads((folder / "state.json").read_text("utf-8"))
         index = cls(**state["settings"])
-        names = ("vectors", "rows", "live")
-        read = (np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in names)
-        index._vectors, rows, live = read
-        index._slots = Slots.restored(rows, live)
-        index._moments, index._longest = Moments.load(folder), state["longest"]
+        width, metric = index.dimension, index.metric
+        index._chunks = Chunks.load(folder, width, metric, index.storage)
+        names = ("rows", "live", "lengths")
+        rows, live, lengths = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in names)
+        index._slots, index._lengths = Slots.restored(rows, live), lengths
+        index._counted = live.copy()
+        index._moments = Moments.load(folder, width, metric, state["exponent"])
+        if state["probes"]:
+            index._clusters = Clusters.load(folder, index._chunks, state["probes"])
         if (folder / "graph.faiss").exists():
-            index._graph = faiss.read_index(str(folder / "graph.faiss"))
+            index._graph = Graph.load(folder / "graph.faiss")
         return index
 
-    def _scan(self, query: Vectors, depth: int, usable: Mask) -> Candidates:
-        """Return the proven best rows of those that are usable."""
-        rows = self._slots.rows[usable]
-        pool = self._vectors if usable.all() else self._vectors[usable]
-        error = rounding_error(self.dimension, self._longest, query, self.metric)
-        fetch = depth + MARGIN
-        while 4 * fetch < len(pool):
-            near, found = faiss.knn(query[None], pool, fetch, _faiss_metric(self.metric))
-            best = top(rows[found[0]], exact_scores(pool[found[0]], query, self.metric), depth)
-            last = -near[0, -1] if self.metric == "l2" else near[0, -1]
-            if best.scores[-1] > last + 2 * error:
-                return best
-            fetch *= 4
-        return top(rows, exact_scores(pool, query, self.metric), depth)
+    @property
+    def _longest(self) -> float:
+        """The length of the longest live vector."""
+        live = self._slots.live[: len(self._lengths)]
+        return float(self._lengths[live].max(initial=0.0))
 
-    def _walk(
-        self, graph: faiss.IndexHNSWFlat, query: Vectors, depth: int, usable: Mask
-    ) -> Candidates:
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {"rows": self._slots.rows, "live": self._slots.live, "lengths": self._lengths}
+
+    def _search(
+        self, queries: Sequence[ArrayLike], depth: int, allowed: Mask | None
+    ) -> list[Candidates]:
+        """Return the best rows for each query."""
+        check_depth(depth)
+        self._settle()
+        targets = [as_query(query, self.dimension, self.metric) for query in queries]
+        found = [Candidates.none() for _ in queries]
+        places = [place for place, target in enumerate(targets) if target is not None]
+        pool = self._pool(allowed)
+        if not pool.count or not places:
+            return found
+        asked = [target for target in targets if target is not None]
+        share = pool.count / len(pool.usable)
+        if self._graph is not None and share >= _FEW_ALLOWED:
+            answers = [self._walk(self._graph, pool, query, depth) for query in asked]
+        elif self._clusters is not None and not pool.few:
+            answers = [self._probe(self._clusters, pool, query, depth) for query in asked]
+        else:
+            answers = pool.best(asked, depth)
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = answer
+        return found
+
+    def _pool(self, allowed: Mask | None) -> Pool:
+        """Return what a search may find."""
+        with self._lock:  # chunks and slots as they belong together
+            chunks, size = self._chunks, len(self._chunks)
+            rows, usable = self._slots.rows[:size], self._slots.live[:size]
+            longest = self._longest
+        if allowed is None:
+            return Pool(chunks, rows, usable, int(np.count_nonzero(usable)), longest)
+        live, usable = usable, np.empty(size, np.bool_)
+        count = mark(rows, live, np.ascontiguousarray(allowed, np.bool_), usable)
+        return Pool(chunks, rows, usable, count, longest)
+
+    def _walk(self, graph: Graph, pool: Pool, query: Vectors, depth: int) -> Candidates:
         """Return the first rows of HNSW's list."""
-        bits = np.packbits(usable, bitorder="little")
-        chosen = None if usable.all() else faiss.IDSelectorBitmap(bits)
-        parameters = faiss.SearchParametersHNSW(efSearch=ANN_LIST, sel=chosen)
-        _, found = graph.search(query[None], ANN_LIST, params=parameters)
-        slots = found[0][found[0] >= 0]
-        scores = exact_scores(self._vectors[slots], query, self.metric)
-        return top(self._slots.rows[slots], scores, depth)
+        return pool.ranked(graph.near(query, pool.usable), pool.chunks.padded(query), depth)
+
+    def _probe(self, clusters: Clusters, pool: Pool, query: Vectors, depth: int) -> Candidates:
+        """Return the best rows of the lists whose centroids are best."""
+        share = pool.count / len(pool.usable)
+        seen = clusters.seen(query, pool.usable, share)
+        count = int(np.count_nonzero(seen))
+        part = Pool(pool.chunks, pool.rows, seen, count, pool.longest)
+        return part.best([query], depth, scan=True)[0]
 
     def _settle(self) -> None:
         """Take in what was added and deleted since the last read."""
         if not self._stale:
             return
         with self._lock:
-            self._vectors = np.concatenate([self._vectors, *self._pending])
+            for vectors in self._pending:
+                self._append(vectors)
             self._pending = []
-            if self._graph is None or np.mean(~self._slots.live) > _MOST_DEAD:
-                self._graph = None
-                self._vectors = self._vectors[self._slots.compact()]
-            live = self._vectors[self._slots.live]
-            self._moments = Moments.of(live, self.metric)
-            self._longest = float(np.linalg.norm(live, axis=1).max(initial=0.0))
-            self._extend_graph()
+            if np.count_nonzero(~self._slots.live) > _MOST_DEAD * len(self._slots):
+                self._compact()
+            kind = self._chosen()
+            self._chunks.code(kind != "hnsw")
+            if kind == "ivf":
+                self._cluster()
+            else:
+                self._clusters = None
+            self._extend_graph(kind)
             self._stale = False
 
-    def _extend_graph(self) -> None:
-        """Add to the graph what is not in it, or build it when the index has grown enough."""
+    def _append(self, vectors: Vectors) -> None:
+        """Store vectors, and note their lengths as they are stored."""
+        first = len(self._chunks)
+        self._chunks.append(vectors)
+        lengths = [lengths_of(block) for block in self._blocks(np.arange(first, len(self._chunks)))]
+        self._lengths = np.concatenate([self._lengths, *lengths])
+        self._counted = np.concatenate([self._counted, np.zeros(len(vectors), np.bool_)])
+
+    def _blocks(self, slots: NDArray[np.int64]) -> Iterator[Vectors]:
+        """Yield the vectors of some slots, a bounded number at a time."""
+        for start in range(0, len(slots), _BLOCK):
+            yield self._chunks.vectors_of(slots[start : start + _BLOCK])
+
+    def _compact(self) -> None:
+        """Drop what is left of deleted rows."""
+        self._count()
+        kept = self._slots.live
+        if self._clusters is not None:
+            self._clusters = self._clusters.without(kept)
+        self._move(np.flatnonzero(kept))
+        self._graph = None
+
+    def _move(self, slots: NDArray[np.int64]) -> None:
+        """Keep the vectors of some slots, in that order."""
+        self._chunks = self._chunks.taken(slots)
+        self._lengths, self._counted = self._lengths[slots], self._counted[slots]
+        self._slots = Slots.restored(self._slots.rows[slots], self._slots.live[slots])
+
+    def _chosen(self) -> Kind:
+        """Return the kind that "auto" stands for."""
+        if self.kind != "auto":
+            return self.kind
+        size = len(self._slots) * self.dimension
+        return "ivf" if size > FLAT_LIMIT and len(self._slots) >= _LEAST_LISTED else "flat"
+
+    def _cluster(self) -> None:
+        """Sort the slots into lists, unless those of before still serve."""
         size = len(self._slots)
-        if not size or self.kind == "flat" or (self.kind == "auto" and size <= FLAT_LIMIT):
+        if self._clusters is not None:
+            gone = np.count_nonzero(~self._slots.live[: self._clusters.sorted])
+            if size - self._clusters.sorted + gone <= _DRIFT * size:
+                return
+        self._clusters = None
+        if size < _LEAST_LISTED:
             return
-        if self._graph is None:
-            log.info("dense index: HNSW for %d rows (kind=%s)", size, self.kind)
-            self._graph = faiss.IndexHNSWFlat(self.dimension, _LINKS, _faiss_metric(self.metric))
-            self._graph.hnsw.efConstruction = _EF_CONSTRUCTION
-        threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)  # with more, the graph differs from run to run
-        try:
-            self._graph.add(self._vectors[self._graph.ntotal :])
-        finally:
-            faiss.omp_set_num_threads(threads)
+        self._count()
+        live = np.flatnonzero(self._slots.live)
+        count = round(2 * len(live) ** 0.5)
+        sample = live[:: max(1, len(live) // (40 * count))]
+        centroids = Chunks(self.dimension, self.metric)
+        centroids.append(train(self._chunks.vectors_of(sample), count))
+        means = centroids.vectors_of(np.arange(len(centroids)))
+        lists = np.concatenate([nearest(block, means) for block in self._blocks(live)])
+        order = np.argsort(lists, kind="stable")
+        self._move(live[order])
+        lists = lists[order]
+        starts = np.searchsorted(lists, np.arange(len(centroids) + 1))
+        probes = enough_probes(centroids, lists, *self._neighbours())
+        self._clusters = Clusters(centroids, starts, probes)
+        log.info("dense index: %d lists for %d rows, of which a search probes %d (kind=%s)",
+                 len(centroids), size, probes, self.kind)  # fmt: skip
 
+    def _neighbours(self) -> tuple[Vectors, list[NDArray[np.int64]]]:
+        """Return some vectors of the index and the slots of their true neighbours."""
+        size = len(self._slots)
+        asked = self._chunks.vectors_of(np.arange(0, size, max(1, size // ASKED)))
+        pool = Pool(self._chunks, np.arange(size), self._slots.live, size, self._longest)
+        return asked, [found.rows for found in pool.best(list(asked), NEIGHBOURS)]
 
-def _faiss_metric(metric: Metric) -> int:
-    return int(faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
+    def _extend_graph(self, kind: Kind) -> None:
+        """Add to the graph what is not in it, or build it anew."""
+        if kind != "hnsw":
+            self._graph = None
+            return
+        if self._graph is None and len(self._slots):
+            log.info("dense index: HNSW for %d rows (kind=%s)", len(self._slots), self.kind)
+            self._graph = Graph(self.dimension, self.metric)
+        if self._graph is not None:
+            for block in self._blocks(np.arange(len(self._graph), len(self._slots))):
+                self._graph.add(block)
+
+    def _count(self) -> None:
+        """Have the moments count the live vectors and no others."""
+        with self._lock:
+            live = self._slots.live
+            exponent = Moments.exponent_of(self._longest, self.metric)
+            if exponent != self._moments.exponent:
+                self._moments = Moments(self.dimension, self.metric, exponent)
+                self._counted = np.zeros(len(live), np.bool_)
+            for sign, which in ((1, live & ~self._counted), (-1, self._counted & ~live)):
+                for block in self._blocks(np.flatnonzero(which)):
+                    self._moments.add(block, sign)
+            self._counted = live.copy()

@@ -1,14 +1,10 @@
-"""Exact arithmetic on dense vectors; numpy only."""
+"""What vectors and queries must be, and the moments of the vectors; numpy only."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from indexes.candidates import Scores
 
 Vectors = NDArray[np.float32]
 Metric = Literal["cosine", "ip", "l2"]
@@ -16,7 +12,7 @@ Metric = Literal["cosine", "ip", "l2"]
 LONGEST = 1e18
 """Longest vector that is taken: beyond it squares overflow float32."""
 
-_BLOCK = 8192
+_COARSE, _FINE = 2.0**18, 2.0**38
 
 
 def as_vectors(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
@@ -66,93 +62,101 @@ def as_query(query: ArrayLike, dimension: int, metric: Metric) -> Vectors | None
     return np.asarray(as_vectors(array[None], dimension, metric)[0])
 
 
-def exact_scores(vectors: Vectors, query: Vectors, metric: Metric) -> Scores:
-    """Return the score of each vector, computed in float64 and rounded once.
-
-    The sum runs along each row by itself, so a score does not depend on its neighbours, as it
-    would in a matrix product.
-    """
-    target = query.astype(np.float64)
-    scores = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), _BLOCK):
-        wide = vectors[start : start + _BLOCK].astype(np.float64)
-        terms = -np.square(wide - target) if metric == "l2" else wide * target
-        scores[start : start + _BLOCK] = terms.sum(axis=1)
-    return scores
+def lengths_of(vectors: Vectors) -> NDArray[np.float64]:
+    """Return the length of each vector, summed in float64 along each row by itself."""
+    return np.asarray(np.sqrt(np.square(vectors.astype(np.float64)).sum(axis=1)))
 
 
-def rounding_error(dimension: int, longest: float, query: Vectors, metric: Metric) -> float:
-    """Return a bound on how far a float32 score can be from the exact one.
-
-    A sum of d rounded products is off by at most d * u * sum |x_i q_i| with u = 2**-24 [1]_, and
-    that sum is at most |x| |q|.  The bound doubles it, and for l2 counts all four terms of the
-    expanded square, which is what FAISS computes for batches.
-
-    References
-    ----------
-    .. [1] Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1.
-    """
-    length = float(np.linalg.norm(query.astype(np.float64)))
-    size = (longest + length) ** 2 * 2 if metric == "l2" else longest * length
-    return (dimension + 8) * 2.0**-23 * size
-
-
-@dataclass(frozen=True, slots=True)
 class Moments:
     """Mean and covariance of the vectors of an index, for the spread of any query's scores.
 
     A score is linear in the vector x: q.x for cosine and dot product, and 2 q.x - |x|^2 - |q|^2
     for l2, where |x|^2 stands as one more coordinate.  So its mean is q.m and its variance qCq.
 
+    The sums are of whole numbers: a vector is divided by a power of two above the longest one, and
+    rounded to steps of 2**-18, for the mean to steps of 2**-38.  A block's products add up below
+    2**53, so a matrix product in float64 is exact, in any order and on any number of threads, and
+    what is taken away again leaves nothing behind: the bits are those of a fresh index.
+
+    Parameters
+    ----------
+    dimension : int
+    metric : {"cosine", "ip", "l2"}
+    exponent : int
+        Vectors are shorter than ``2.0**exponent``.
+
     Attributes
     ----------
-    mean : ndarray of float64, shape (d,), or (d + 1,) for l2
-    covariance : ndarray of float64, shape (d, d), or (d + 1, d + 1) for l2
+    sums : ndarray of int64, shape (3, width)
+        The count, and the sums in fine and in coarse steps.
+    products : ndarray of int64, shape (width, width)
+        Sums of products, in coarse steps.
     """
 
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    def __init__(self, dimension: int, metric: Metric, exponent: int) -> None:
+        self.metric, self.exponent = metric, exponent
+        width = dimension + (metric == "l2")
+        self.sums = np.zeros((3, width), np.int64)
+        self.products = np.zeros((width, width), np.int64)
+        self._known: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
-    @classmethod
-    def of(cls, vectors: Vectors, metric: Metric) -> "Moments":
-        """Return the moments of vectors, shape (n, d)."""
-        width = vectors.shape[1] + (metric == "l2")
-        count = max(len(vectors), 1)
-        mean = np.zeros(width)
-        for block in _blocks(vectors, metric):
-            mean += block.sum(axis=0)
-        mean /= count
-        covariance = np.zeros((width, width))
-        for block in _blocks(vectors, metric):
-            centred = block - mean
-            covariance += centred.T @ centred
-        return cls(mean, covariance / count)
+    @staticmethod
+    def exponent_of(longest: float, metric: Metric) -> int:
+        """Return the least exponent for vectors up to a length."""
+        return 1 if metric == "cosine" else int(np.frexp(longest)[1]) + 1
 
-    def save(self, folder: Path) -> None:
-        """Write both arrays into a folder that exists."""
-        np.save(folder / "mean.npy", self.mean, allow_pickle=False)
-        np.save(folder / "covariance.npy", self.covariance, allow_pickle=False)
+    def add(self, vectors: Vectors, sign: int = 1) -> None:
+        """Count vectors, or with -1 count them no more.
 
-    @classmethod
-    def load(cls, folder: Path) -> "Moments":
-        """Read what `save` wrote."""
-        mean = np.load(folder / "mean.npy", allow_pickle=False)
-        return cls(mean, np.load(folder / "covariance.npy", allow_pickle=False))
+        Parameters
+        ----------
+        vectors : ndarray of float32, shape (n, dimension)
+            Of at most 8,192 vectors.
+        sign : int
+        """
+        block = np.ldexp(vectors.astype(np.float64), -self.exponent)
+        if self.metric == "l2":
+            block = np.column_stack([block, np.square(block).sum(axis=1)])
+        coarse = np.rint(block * _COARSE)
+        self.sums[0] += sign * len(block)
+        self.sums[1] += sign * np.rint(block * _FINE).sum(axis=0).astype(np.int64)
+        self.sums[2] += sign * coarse.sum(axis=0).astype(np.int64)
+        self.products += sign * (coarse.T @ coarse).astype(np.int64)
+        self._known = None
 
-    def of_scores(self, query: Vectors, metric: Metric) -> tuple[float, float]:
+    def of_scores(self, query: Vectors) -> tuple[float, float]:
         """Return mean and standard deviation of a query's scores over all vectors."""
+        mean, covariance = self._known or self._solve()
         direction = query.astype(np.float64)
         shift = 0.0
-        if metric == "l2":
+        if self.metric == "l2":
             shift = -float(np.square(direction).sum())
             direction = np.append(2 * direction, -1.0)
-        mean = float((direction * self.mean).sum()) + shift
-        variance = float((direction * (self.covariance * direction).sum(axis=1)).sum())
-        return mean, max(variance, 0.0) ** 0.5
+        middle = float((direction * mean).sum()) + shift
+        variance = float((direction * (covariance * direction).sum(axis=1)).sum())
+        return middle, max(variance, 0.0) ** 0.5
 
+    def save(self, folder: Path) -> None:
+        """Write the sums into a folder that exists."""
+        np.save(folder / "sums.npy", self.sums, allow_pickle=False)
+        np.save(folder / "products.npy", self.products, allow_pickle=False)
 
-def _blocks(vectors: Vectors, metric: Metric) -> Iterator[NDArray[np.float64]]:
-    """Yield the vectors in float64, a bounded number at a time, with |x|^2 appended for l2."""
-    for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK].astype(np.float64)
-        yield np.column_stack([block, np.square(block).sum(axis=1)]) if metric == "l2" else block
+    @classmethod
+    def load(cls, folder: Path, dimension: int, metric: Metric, exponent: int) -> Self:
+        """Read what `save` wrote."""
+        moments = cls(dimension, metric, exponent)
+        moments.sums = np.load(folder / "sums.npy", allow_pickle=False)
+        moments.products = np.load(folder / "products.npy", allow_pickle=False)
+        return moments
+
+    def _solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and covariance of the vectors as they were."""
+        count = max(int(self.sums[0, 0]), 1)
+        size = np.full(self.sums.shape[1], np.ldexp(1.0, self.exponent))
+        if self.metric == "l2":
+            size[-1] **= 2
+        middle = self.sums[2] / count
+        covariance = self.products / count - middle[:, None] * middle
+        mean = self.sums[1] / count / _FINE * size
+        self._known = mean, covariance / _COARSE**2 * size * size[:, None]
+        return self._known

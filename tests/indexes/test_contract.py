@@ -42,7 +42,7 @@ class LexicalCase:
         return oracles.sparse_dot(rows, items, *query)
 
 
-def dense_case(metric_name, kind_name):
+def dense_case(metric_name, kind_name, storage="float32"):
     class DenseCase:
         metric = metric_name
         items = staticmethod(strategies.vectors)
@@ -50,7 +50,7 @@ def dense_case(metric_name, kind_name):
 
         @staticmethod
         def make():
-            return DenseIndex(3, metric_name, kind_name)
+            return DenseIndex(3, metric_name, kind_name, storage)
 
         @staticmethod
         def pick(items, places):
@@ -71,6 +71,8 @@ CASES = {
     "dense-l2": dense_case("l2", "flat"),
     # the collections here are shorter than the list of HNSW, so it finds everything
     "dense-hnsw": dense_case("l2", "hnsw"),
+    # small whole numbers are what float16 holds exactly
+    "dense-float16": dense_case("ip", "auto", "float16"),
 }
 
 

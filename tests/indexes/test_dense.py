@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes import DenseIndex, dense
+from indexes import DenseIndex, dense, dense_chunks, dense_kernels, flat
 from tests import oracles
 
 METRICS = ("cosine", "ip", "l2")
@@ -64,18 +64,6 @@ def test_hnsw_finds_nearly_all_of_the_best(metric):
     assert np.mean(shared) / 10 > 0.97  # measured: 1.0
 
 
-@pytest.mark.parametrize("share", [0.5, 0.05, 0.005])
-def test_hnsw_finds_the_best_of_the_allowed(share):
-    vectors = clustered(4000, 24)
-    graph = DenseIndex(24, "cosine", "hnsw")
-    graph.add(np.arange(4000), vectors)
-    allowed = np.random.default_rng(3).random(4000) < share
-    for query in clustered(20, 24, seed=1):
-        scores = np.where(allowed, graph.score(query, np.arange(4000)), -np.inf)
-        best = np.argsort(-scores)[: min(10, allowed.sum())]
-        assert set(graph.search(query, 10, allowed).rows.tolist()) == set(best.tolist())
-
-
 def test_hnsw_gives_the_same_graph_again():
     vectors = clustered(1500, 16)
     answers = []
@@ -100,13 +88,265 @@ def test_hnsw_forgets_deleted_rows_and_takes_new_ones(tmp_path):
         assert state.search(vectors[550], 1).rows.tolist() == [550]
 
 
-def test_auto_takes_hnsw_above_the_limit(monkeypatch):
-    monkeypatch.setattr(dense, "FLAT_LIMIT", 100)
+def test_auto_takes_lists_above_the_limit(monkeypatch):
+    monkeypatch.setattr(dense, "FLAT_LIMIT", 8 * 5000)
     index = DenseIndex(8, "cosine", "auto")
-    index.add(np.arange(100), clustered(100, 8))
+    index.add(np.arange(5000), clustered(5000, 8))
     assert index.exact
-    index.add([100], clustered(1, 8))
+    index.add([5000], clustered(1, 8))
     assert not index.exact
+
+
+def ranked(index, query, rows, depth):
+    """Return the best of some rows by their exact scores."""
+    scores = index.score(query, rows)
+    best = np.lexsort((rows, -scores))[:depth]
+    return list(zip(rows[best].tolist(), scores[best].tolist(), strict=True))
+
+
+def pairs(found):
+    return list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
+
+
+def spiked(count, dimension):
+    """Return vectors of which bytes say next to nothing: one number dwarfs the others."""
+    vectors = np.random.default_rng(1).standard_normal((count, dimension)).astype(np.float32)
+    vectors[np.arange(count), np.arange(count) % dimension] = 1e6
+    return vectors
+
+
+def of_many_lengths(count, dimension):
+    generator = np.random.default_rng(2)
+    lengths = 10.0 ** generator.uniform(-25, 17, (count, 1))
+    directions = generator.standard_normal((count, dimension))
+    return (directions / np.linalg.norm(directions, axis=1)[:, None] * lengths).astype(np.float32)
+
+
+SHAPES = {
+    "clustered": clustered,
+    "spiked": spiked,
+    "many lengths": of_many_lengths,
+    "all equal": lambda count, dimension: np.full((count, dimension), 0.3, np.float32),
+    "tiny": lambda count, dimension: 1e-32 * clustered(count, dimension),
+    "few values": lambda count, dimension: np.sign(clustered(count, dimension)),
+}
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_flat_finds_the_true_best_of_what_it_stores(shape, metric, storage):
+    """Also where the bounds of the codes are so wide that every row has to be scored."""
+    vectors = SHAPES[shape](3000, 33)
+    if storage == "float16" and np.abs(vectors).max() > 6e4 and metric != "cosine":
+        with pytest.raises(ValueError, match="numbers up to 65504"):
+            DenseIndex(33, metric, "flat", storage).add(np.arange(3000), vectors)
+        return
+    index = DenseIndex(33, metric, "flat", storage)
+    index.add(np.arange(3000)[::-1], vectors)
+    rows = np.arange(3000)
+    queries = np.concatenate([vectors[:5], clustered(4, 33, seed=1)])
+    together = index.search_many(queries, 12)
+    for query, found in zip(queries, together, strict=True):
+        assert pairs(found) == ranked(index, query, rows, 12)
+        assert pairs(index.search(query, 12)) == pairs(found)
+        assert pairs(index.search(query, 300)) == ranked(index, query, rows, 300)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_are_float64_sums_rounded_once(metric):
+    vectors = clustered(200, 70)
+    index = DenseIndex(70, metric)
+    index.add(np.arange(200), vectors)
+    query = vectors[3] + np.float32(0.1)
+    expected = oracles.dense(range(200), vectors, query, metric)
+    if metric == "cosine":  # the stored vectors are normalised in float32
+        unit = (vectors / np.linalg.norm(vectors.astype(np.float64), axis=1)[:, None]).astype("f4")
+        target = (query / np.linalg.norm(query.astype(np.float64))).astype(np.float32)
+        expected = oracles.dense(range(200), unit, target, "ip")
+    close = np.array(list(expected.values()), np.float64)
+    assert np.abs(index.score(query, np.arange(200)) - close).max() <= np.spacing(
+        np.abs(close).max().astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+def test_small_storage_is_close_to_what_was_added(storage):
+    vectors = clustered(500, 64)
+    whole, small = DenseIndex(64), DenseIndex(64, storage=storage)
+    for index in (whole, small):
+        index.add(np.arange(500), vectors)
+    rows = np.arange(500)
+    for query in vectors[:10]:
+        assert small.score(query, rows) == pytest.approx(whole.score(query, rows), abs=4e-3)
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+@pytest.mark.parametrize("share", [1, 0.5, 0.05, 0.002])
+def test_filters_find_the_best_of_the_allowed(kind, share):
+    vectors = clustered(6000, 24)
+    index = DenseIndex(24, "cosine", kind)
+    index.add(np.arange(6000), vectors)
+    index.delete(np.arange(0, 600, 2))
+    allowed = np.random.default_rng(3).random(6000) < share
+    left = np.flatnonzero(allowed & ~((np.arange(6000) < 600) & (np.arange(6000) % 2 == 0)))
+    shared = total = 0
+    for query in clustered(30, 24, seed=1):
+        best = ranked(index, query, left, 10)
+        found = index.search(query, 10, allowed)
+        assert set(found.rows.tolist()) <= set(left.tolist())
+        if kind == "flat":
+            assert pairs(found) == best
+        shared += len({row for row, _ in best} & set(found.rows.tolist()))
+        total += len(best)
+    assert index.exact == (kind == "flat")
+    assert shared / total > 0.97  # measured: 1.0 and, for lists, .99
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+def test_a_shorter_answer_is_a_prefix_for_every_kind(kind):
+    index = DenseIndex(24, "l2", kind)
+    index.add(np.arange(5000), clustered(5000, 24))
+    allowed = np.arange(5000) % 3 > 0
+    for query in clustered(5, 24, seed=1):
+        for mask in (None, allowed):
+            longest = pairs(index.search(query, 200, mask))
+            for depth in (1, 7, 64):
+                assert pairs(index.search(query, depth, mask)) == longest[:depth]
+
+
+def test_lists_take_new_rows_forget_deleted_ones_and_are_made_anew(tmp_path):
+    vectors = clustered(9000, 16)
+    index = DenseIndex(16, "cosine", "ivf")
+    index.add(np.arange(5000), vectors[:5000])
+    index.search(vectors[0], 1)
+    first = index._clusters
+    index.add(np.arange(5000, 6000), vectors[5000:6000])
+    index.delete(range(0, 5000, 9))
+    for state in (index, saved(index, tmp_path / "a")):
+        assert state.search(vectors[5500], 1).rows.tolist() == [5500]
+        assert 0 not in state.search(vectors[0], 500).rows
+        assert state._clusters.sorted == first.sorted
+        assert pairs(state.search(vectors[7], 50)) == pairs(index.search(vectors[7], 50))
+    index.add(np.arange(6000, 9000), vectors[6000:])
+    index.delete(range(1, 5000, 9))
+    assert index.search(vectors[8500], 1).rows.tolist() == [8500]
+    assert index._clusters.sorted == len(index._slots) > first.sorted
+    found = index.search(vectors[8500], 40)
+    assert pairs(found) == ranked(index, vectors[8500], found.rows, 40)
+
+
+def test_lists_are_the_same_again():
+    vectors = clustered(5000, 16)
+    answers = []
+    for _ in range(2):
+        index = DenseIndex(16, "ip", "ivf")
+        index.add(np.arange(5000), vectors)
+        answers.append([pairs(index.search(query, 100)) for query in vectors[:20]])
+    assert answers[0] == answers[1]
+
+
+def saved(index, folder):
+    folder.mkdir()
+    index.save(folder)
+    return DenseIndex.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf"])
+def test_chunks_are_filled_one_after_the_other_and_linked(kind, monkeypatch, tmp_path):
+    """Chunks of 192 slots instead of 65,536, with adds and deletes across their borders."""
+    monkeypatch.setattr(dense_chunks, "CHUNK", 192)
+    monkeypatch.setattr(flat, "CHUNK", 192)
+    monkeypatch.setattr(dense, "_LEAST_LISTED", 500)
+    vectors = clustered(1000, 20)
+    index, whole = DenseIndex(20, "ip", kind), DenseIndex(20, "ip", "flat")
+    whole.add(np.arange(1000), vectors)
+    for start in range(0, 1000, 70):
+        rows = np.arange(start, min(start + 70, 1000))
+        index.add(rows, vectors[rows])
+        index.search(vectors[0], 3)
+    for one in (index, whole):
+        one.delete(range(100))
+    first = saved(index, tmp_path / "a")
+    again = saved(first, tmp_path / "b")
+    for number in range(len(index._chunks.chunks)):
+        name = f"chunk-{number:04d}/vectors.npy"
+        assert (tmp_path / "a" / name).samefile(tmp_path / "b" / name)
+    first.add(range(1000, 1100), vectors[:100])
+    first.search(vectors[0], 1)
+    for query in vectors[:200:20]:
+        expected = pairs(whole.search(query, 30))
+        if kind == "flat":
+            assert pairs(index.search(query, 30)) == expected
+            assert pairs(again.search(query, 30)) == expected
+        assert index.score(query, np.arange(150, 1000)).tolist() == (
+            whole.score(query, np.arange(150, 1000)).tolist()
+        )
+        assert first.score(query, np.arange(1000, 1100)).tolist() == (
+            index_of(vectors).score(query, np.arange(100)).tolist()
+        )
+
+
+def index_of(vectors):
+    index = DenseIndex(vectors.shape[1], "ip")
+    index.add(np.arange(len(vectors)), vectors)
+    return index
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_statistics_do_not_remember_what_is_gone(metric):
+    """Bit for bit, also when a vector came and went that was far longer than all others."""
+    vectors = clustered(3000, 12)
+    fresh, grown = DenseIndex(12, metric), DenseIndex(12, metric)
+    fresh.add(np.arange(1000), vectors[:1000])
+    grown.add(np.arange(1000, 3000), vectors[1000:])
+    grown.add([5000], 1e6 * vectors[:1])
+    assert grown.statistics(vectors[0]) != fresh.statistics(vectors[0])
+    for start in (700, 0):
+        grown.add(np.arange(start, 1000 if start else 700), vectors[start : 1000 if start else 700])
+        grown.statistics(vectors[0])
+        grown.delete(np.arange(2000 - start, 3000 - start))
+    grown.delete(np.arange(1000, 6000))
+    for query in vectors[:5]:
+        spread = grown.statistics(query)
+        assert spread == fresh.statistics(query)
+        scores = fresh.score(query, np.arange(1000)).astype(np.float64)
+        assert spread.mean == pytest.approx(scores.mean(), abs=1e-5, rel=1e-5)
+        assert spread.std == pytest.approx(scores.std(), rel=1e-3)
+
+
+def test_threads_change_no_bit():
+    vectors = clustered(4000, 40)
+    index = DenseIndex(40, "ip", "flat")
+    index.add(np.arange(4000), vectors)
+    queries = clustered(37, 40, seed=1)
+    expected = [pairs(found) for found in index.search_many(queries, 10)]
+    for threads in (2, 3, None):
+        assert [pairs(c) for c in index.search_many(queries, 10, threads=threads)] == expected
+
+
+@pytest.mark.parametrize("length", [8, 32, 33, 100])
+def test_byte_products_are_those_of_whole_numbers(length):
+    """The bounds hold for the codes themselves: what a code stands for is never off by more."""
+    vectors = clustered(130, length)
+    chunks = dense_chunks.Chunks(length, "ip")
+    chunks.code(True)
+    chunks.append(vectors)
+    chunk = chunks.chunks[0]
+    codes = chunk.codes.transpose(0, 2, 1, 3).reshape(-1, chunk.codes.shape[1] * 4)[:130, :length]
+    factors = chunk.factors.transpose(0, 2, 1).reshape(-1, 4)[:130].astype(np.float64)
+    near = (codes.astype(int) - 128) * factors[:, :1]
+    rest = np.linalg.norm(vectors - near, axis=1)
+    assert (rest <= factors[:, 2]).all()
+    assert (rest >= 0.999 * factors[:, 2]).all()
+    assert (np.linalg.norm(near, axis=1) <= factors[:, 3]).all()
+
+
+@given(values=st.lists(st.integers(-4, 4), min_size=1, max_size=40), data=st.data())
+def test_best_of_is_the_value_of_a_rank(values, data):
+    rank = data.draw(st.integers(1, len(values)))
+    found = dense_kernels.best_of(np.array(values, np.float32), rank)
+    assert found == sorted(values, reverse=True)[rank - 1]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -146,7 +386,12 @@ def test_a_row_without_a_vector_has_no_similarity():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0,), "dimension of at least 1"), ((2, "dot"), "a metric of"), ((2, "ip", "tree"), "kind")],
+    [
+        ((0,), "dimension of at least 1"),
+        ((2, "dot"), "a metric of"),
+        ((2, "ip", "tree"), "a kind of"),
+        ((2, "ip", "flat", "float64"), "a storage of"),
+    ],
 )
 def test_wrong_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -1,0 +1,108 @@
+"""Which part of the vectors a query needs to see: neighbours lie together, in ranges of slots.
+
+At training the slots are sorted by their nearest centroid, so the list of a centroid is a range of
+slots, and a search scans the blocks of the lists whose centroids score best for the query.  Rows
+that were added since lie behind and are always scanned.  How many lists are probed is measured at
+training: on vectors of the index itself, as few as leave out next to none of their exact
+neighbours.  It never depends on the depth, so a short answer begins a longer one.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.candidates import Mask
+from indexes.dense_chunks import Chunks
+from indexes.vectors import Vectors
+
+RECALL, ASKED, NEIGHBOURS = 0.99, 400, 10
+"""Share of so many neighbours of so many vectors that the probed lists must have."""
+
+SAFETY, LEAST = 3.0, 16
+"""How many times as many lists are probed, and how many at least: questions lie further from texts
+than texts do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Lists over sorted slots.
+
+    Attributes
+    ----------
+    centroids : Chunks
+    starts : ndarray of int64, shape (lists + 1,)
+        Where each list starts; the slots from the last one on are in no list.
+    probes : int
+        How many lists a search without a filter scans.
+    """
+
+    centroids: Chunks
+    starts: NDArray[np.int64]
+    probes: int
+
+    @property
+    def sorted(self) -> int:
+        """How many slots are in lists."""
+        return int(self.starts[-1])
+
+    def order(self, query: Vectors) -> NDArray[np.int64]:
+        """Return the lists, that with the best centroid first."""
+        scores = self.centroids.scores(np.arange(len(self.centroids)), query)
+        return np.asarray(np.argsort(-scores, kind="stable"))
+
+    def seen(self, query: Vectors, usable: Mask, share: float) -> Mask:
+        """Return which usable slots a search looks at, when so large a share is usable.
+
+        A filter pushes the neighbours outwards: the lists grow in number as it lets less through.
+        """
+        probes = min(len(self.centroids), round(self.probes / max(share, 1e-9)))
+        seen = np.zeros(len(usable), np.bool_)
+        for number in self.order(query)[:probes]:
+            part = slice(self.starts[number], self.starts[number + 1])
+            seen[part] = usable[part]
+        seen[self.sorted :] = usable[self.sorted :]
+        return seen
+
+    def without(self, kept: Mask) -> "Clusters":
+        """Return the lists after slots were closed up."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Clusters(self.centroids, before[self.starts], self.probes)
+
+    def save(self, folder: Path) -> None:
+        """Write the lists into a folder that exists."""
+        (folder / "centroids").mkdir()
+        self.centroids.save(folder / "centroids")
+        np.save(folder / "starts.npy", self.starts, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path, like: Chunks, probes: int) -> Self:
+        """Read what `save` wrote."""
+        centroids = Chunks.load(folder / "centroids", like.dimension, like.metric, "float32")
+        return cls(centroids, np.load(folder / "starts.npy", allow_pickle=False), probes)
+
+
+def enough_probes(
+    centroids: Chunks, lists: NDArray[np.int64], asked: Vectors, near: list[NDArray[np.int64]]
+) -> int:
+    """Return how many lists must be probed.
+
+    Parameters
+    ----------
+    centroids : Chunks
+    lists : ndarray of int64
+        The list of each slot.
+    asked : ndarray of float32, shape (n, dimension)
+    near : list of ndarray of int64
+        The slots of the true neighbours of each.
+    """
+    every = np.arange(len(centroids))
+    needed = []
+    for query, slots in zip(asked, near, strict=True):
+        rank = np.empty(len(every), np.int64)
+        rank[np.argsort(-centroids.scores(every, query), kind="stable")] = every
+        needed += (rank[lists[slots]] + 1).tolist()
+    wanted = np.sort(needed)[min(len(needed) - 1, int(RECALL * len(needed)))]
+    return int(min(len(every), max(LEAST, np.ceil(SAFETY * wanted))))
