@@ -3,6 +3,7 @@
 from fusion.exact import Arm, exact_top_k, fuse
 from fusion.fused import Certificate, Fused, Parts
 from fusion.methods import RRF, Method, Weighted
+from fusion.rescored import top_k
 
 __all__ = [
     "RRF",
@@ -14,4 +15,5 @@ __all__ = [
     "Weighted",
     "exact_top_k",
     "fuse",
+    "top_k",
 ]

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fusion.fused import Certificate, Fused, Parts
-from fusion.methods import RRF, Method, Weighted, weights_for
+from fusion.fused import Certificate, Fused, Parts, cut
+from fusion.methods import RRF, Method, Weighted, reciprocal, weights_for
 from fusion.normalize import NORMS, Scale
 from indexes.base import Index
-from indexes.candidates import Candidates, Mask, Rows, Scores, top
+from indexes.candidates import Candidates, Mask, Rows, Scores
 
 FIRST_DEPTH = 100
 """Rows read of each list at first; places beyond it are not shown in the parts of a hit."""
@@ -30,10 +30,21 @@ Parallel = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An index with the query in the form that it understands."""
+    """An index with the query in the form that it understands.
+
+    Attributes
+    ----------
+    index, query
+        The two.
+    rescores : bool
+        Whether a search of the index is too slow for large collections, as it scores every row.
+        `fusion.rescored.top_k` then asks for the scores of what the others found; `exact_top_k`
+        searches it all the same.
+    """
 
     index: Index[Any]
     query: Any
+    rescores: bool = False
 
 
 def exact_top_k(
@@ -74,7 +85,7 @@ def exact_top_k(
     rows, parts = _fuse_ranks(
         lists, method, weights, lambda name, rows: used[name].index.score(used[name].query, rows)
     )
-    return _cut(k, rows, parts, _certificate(lists, _approximate(used)))
+    return cut(k, rows, parts, _certificate(lists, _approximate(used)))
 
 
 def fuse(lists: Mapping[str, Candidates], method: RRF, k: int) -> Fused:
@@ -100,7 +111,7 @@ def fuse(lists: Mapping[str, Candidates], method: RRF, k: int) -> Fused:
 
     used = {name: lists[name] for name in weights}
     rows, parts = _fuse_ranks(used, method, weights, listed)
-    return _cut(k, rows, parts, _certificate(used, ()))
+    return cut(k, rows, parts, _certificate(used, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ def _fuse_scores(
             parts[name] = Parts(shown, scores, scales[name].of(scores), weights[name])
         ended = all(len(found) < depth for found in lists.values())
         bound = -np.inf if ended else _bound(arms, lists, depth, scales, weights)
-        fused = _cut(k, rows, parts, _certificate(lists, _approximate(arms), bound))
+        fused = cut(k, rows, parts, _certificate(lists, _approximate(arms), bound))
         if ended or (len(fused) == k and fused.scores[-1] > np.float32(bound)):
             return fused
         depth *= 4
@@ -175,8 +186,7 @@ def _fuse_ranks(
     parts = {}
     for name, found in lists.items():
         ranks = _places(found, rows)
-        reciprocal = np.where(ranks > 0, 1 / (method.k + np.maximum(ranks, 1)), 0.0)
-        parts[name] = Parts(ranks, score(name, rows), reciprocal, weights[name])
+        parts[name] = Parts(ranks, score(name, rows), reciprocal(ranks, method.k), weights[name])
     return rows, parts
 
 
@@ -201,15 +211,3 @@ def _certificate(
 ) -> Certificate:
     depths = {name: len(found) for name, found in lists.items()}
     return Certificate(not approximate, approximate, depths, bound)
-
-
-def _cut(k: int, rows: Rows, parts: Mapping[str, Parts], certificate: Certificate) -> Fused:
-    """Return the best `k` of all scored rows (ascending) with their parts."""
-    sums = np.sum([part.contributions for part in parts.values()], axis=0)
-    best = top(rows, np.asarray(sums, np.float32), k)
-    at = np.searchsorted(rows, best.rows)
-    cut = {
-        name: Parts(part.ranks[at], part.scores[at], part.normalised[at], part.weight)
-        for name, part in parts.items()
-    }
-    return Fused(best.rows, best.scores, cut, certificate)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.candidates import Candidates, Rows, Scores
+from indexes.candidates import Candidates, Rows, Scores, top
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ class Parts:
         """What the index adds to the fused scores."""
         return self.weight * self.normalised
 
+    def at(self, places: NDArray[np.int64]) -> "Parts":
+        """Return the parts of the rows at some places."""
+        return Parts(self.ranks[places], self.scores[places], self.normalised[places], self.weight)
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -44,24 +48,36 @@ class Certificate:
     Attributes
     ----------
     exact : bool
-        True: no row of any index could belong to the answer and is missing from it.
+        True: no row of any index could belong to the answer and is missing from it.  False when
+        an index is approximate or scored a pool only: then the answer is exact over those rows.
     approximate : tuple of str
         Indexes that are approximate themselves; then the answer is exact over their lists only.
     depths : mapping of str to int
         How many rows of each index were read.
     bound : float
         No unread row can reach a fused score above this; -inf when every list was read to its end.
+    rescored : tuple of str
+        Indexes that scored a pool only, the best rows of the others; see `fusion.rescored`.
+    pool : int
+        How many rows they scored.
     """
 
     exact: bool
     approximate: tuple[str, ...]
     depths: Mapping[str, int]
     bound: float
+    rescored: tuple[str, ...] = ()
+    pool: int = 0
 
     def __str__(self) -> str:
         read = ", ".join(f"{name} {depth}" for name, depth in self.depths.items())
         over = f" over the approximate list of {', '.join(self.approximate)}"
-        return f"exact{over if self.approximate else ''} (rows read: {read or 'none'})"
+        pooled = f" over the first {self.pool} of {', '.join(self.depths)}"
+        late = f"; {', '.join(self.rescored)} scored those"
+        return (
+            f"exact{pooled if self.rescored else ''}{over if self.approximate else ''}"
+            f"{late if self.rescored else ''} (rows read: {read or 'none'})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +109,12 @@ class Fused:
         """Return the empty answer, of no index."""
         empty = Candidates.none()
         return cls(empty.rows, empty.scores, {}, Certificate(True, (), {}, -np.inf))
+
+
+def cut(k: int, rows: Rows, parts: Mapping[str, Parts], certificate: Certificate) -> Fused:
+    """Return the best `k` of all scored rows (ascending) with their parts."""
+    sums = np.sum([part.contributions for part in parts.values()], axis=0)
+    best = top(rows, np.asarray(sums, np.float32), k)
+    at = np.searchsorted(rows, best.rows)
+    chosen = {name: part.at(at) for name, part in parts.items()}
+    return Fused(best.rows, best.scores, chosen, certificate)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusion.normalize import NORMS
 
@@ -79,6 +80,11 @@ def weights_for(method: Method, names: Collection[str]) -> dict[str, float]:
         )
     total = sum(given[name] for name in sorted(given)) if isinstance(method, Weighted) else 1.0
     return {name: given[name] / total for name in sorted(given) if given[name] > 0}
+
+
+def reciprocal(ranks: NDArray[np.int64], k: float) -> NDArray[np.float64]:
+    """Return ``1 / (k + rank)`` of each rank; 0 for rank 0, which is none."""
+    return np.where(ranks > 0, 1 / (k + np.maximum(ranks, 1)), 0.0)
 
 
 def settings_of(method: Method) -> dict[str, Any]:

@@ -15,7 +15,8 @@ class Part:
     Attributes
     ----------
     rank : int or None
-        Place on the index's own list, from 1.  None: not among its first 100.
+        Place on the index's own list, from 1, or among the rows that it rescored.  None: not
+        among its first 100, or not rescored.
     score : float
         The index's own score; higher is better.
     normalised : float
@@ -165,7 +166,7 @@ class Explanation:
             for name, part in hit.parts.items():
                 place = "not ranked" if part.rank is None else f"rank {part.rank}"
                 lines.append(
-                    f"   {name:9} {place:>11}  score {part.score:9.4f}  -> "
+                    f"   {name:11} {place:>11}  score {part.score:9.4f}  -> "
                     f"{part.normalised:8.4f} x {part.weight:.2f} = {part.contribution:8.4f}"
                 )
             matched = ", ".join(f"{term} {impact:.3f}" for term, impact in found.terms.items())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fusion import Arm, Fused, Method, exact_top_k
+from fusion import Arm, Fused, Method, top_k
 from fusion.exact import Parallel
 from hybrid.filters import compile_filter
 from hybrid.indexing import Indexes
@@ -79,7 +79,7 @@ class Search:
         allowed = clock.lap("filter", lambda: self.allowed(condition))
         fused = clock.lap("search", lambda: self._fuse(arms, k, allowed, self.pool.map))
         hits = clock.lap("texts", lambda: self._look_up(fused))
-        ranked = _with_all_ranks(hits, arms, allowed)
+        ranked = _with_all_ranks(hits, _searched(arms, fused), allowed)
         parts = self.indexes.bm25.parts(terms, [hit.row for hit in ranked])
         explained = tuple(
             ExplainedHit(hit, _matched(parts, place)) for place, hit in enumerate(ranked)
@@ -100,7 +100,7 @@ class Search:
     ) -> Fused:
         if not arms:
             return Fused.none()
-        return exact_top_k(arms, self.fusion, k, allowed, parallel)
+        return top_k(arms, self.fusion, k, allowed, parallel)
 
     def _fuse_many(
         self, queries: Sequence[str], k: int, condition: Filter | None
@@ -158,12 +158,18 @@ def _with_all_ranks(hits: list[Hit], arms: Mapping[str, Arm], allowed: Mask | No
         replace(
             hit,
             parts={
-                name: replace(part, rank=places[name].get(hit.row))
+                name: replace(part, rank=places[name].get(hit.row)) if name in places else part
                 for name, part in hit.parts.items()
             },
         )
         for hit in hits
     ]
+
+
+def _searched(arms: Mapping[str, Arm], fused: Fused) -> dict[str, Arm]:
+    """Return the arms of an answer that have a list; one that rescored has ranked its pool."""
+    rescored = fused.certificate.rescored
+    return {name: arms[name] for name in fused.parts if name not in rescored}
 
 
 def _matched(parts: Mapping[Any, Scores], place: int) -> dict[str, float]:

@@ -9,10 +9,24 @@ if TYPE_CHECKING:
     from indexes.bm25 import BM25Index
     from indexes.dense import DenseIndex
     from indexes.lexical import LexicalIndex
+    from indexes.multivector import MultiVectorIndex
 
-__all__ = ["BM25Index", "Candidates", "DenseIndex", "Index", "LexicalIndex", "Statistics"]
+__all__ = [
+    "BM25Index",
+    "Candidates",
+    "DenseIndex",
+    "Index",
+    "LexicalIndex",
+    "MultiVectorIndex",
+    "Statistics",
+]
 
-_HOMES = {"BM25Index": "bm25", "DenseIndex": "dense", "LexicalIndex": "lexical"}
+_HOMES = {
+    "BM25Index": "bm25",
+    "DenseIndex": "dense",
+    "LexicalIndex": "lexical",
+    "MultiVectorIndex": "multivector",
+}
 
 
 def __getattr__(name: str) -> Any:
