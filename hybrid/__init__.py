@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from hybrid.chunking import Chunker
     from hybrid.code_analysis import CodeAnalyzer
     from hybrid.documents import Document
+    from hybrid.encoders.bge_m3 import BGEM3Encoder
     from hybrid.encoders.function import FunctionEncoder, Precomputed
+    from hybrid.encoders.lsa import LSAEncoder
+    from hybrid.encoders.onnx_int8 import OnnxEncoder
+    from hybrid.encoders.sentence_transformer import SentenceTransformerEncoder
+    from hybrid.encoders.splade import SpladeEncoder
+    from hybrid.encoders.static import StaticEncoder
     from hybrid.evaluation import evaluate
     from hybrid.field_analysis import FieldAnalyzer
     from hybrid.jieba_analysis import JiebaAnalyzer
@@ -40,6 +46,7 @@ __all__ = [
     "RRF",
     "Analyzer",
     "AnalyzerMismatch",
+    "BGEM3Encoder",
     "Chunker",
     "CodeAnalyzer",
     "Dense",
@@ -53,9 +60,14 @@ __all__ = [
     "HybridError",
     "IndexFormatError",
     "JiebaAnalyzer",
+    "LSAEncoder",
     "MissingDependency",
+    "OnnxEncoder",
     "Precomputed",
     "Retriever",
+    "SentenceTransformerEncoder",
+    "SpladeEncoder",
+    "StaticEncoder",
     "StoreError",
     "Weighted",
     "evaluate",
@@ -65,6 +77,7 @@ _HOMES = {
     "BM25": "hybrid.settings",
     "RRF": "fusion",
     "Analyzer": "hybrid.analysis",
+    "BGEM3Encoder": "hybrid.encoders.bge_m3",
     "Chunker": "hybrid.chunking",
     "CodeAnalyzer": "hybrid.code_analysis",
     "Dense": "hybrid.settings",
@@ -73,8 +86,13 @@ _HOMES = {
     "FunctionEncoder": "hybrid.encoders.function",
     "Hit": "hybrid.results",
     "JiebaAnalyzer": "hybrid.jieba_analysis",
+    "LSAEncoder": "hybrid.encoders.lsa",
+    "OnnxEncoder": "hybrid.encoders.onnx_int8",
     "Precomputed": "hybrid.encoders.function",
     "Retriever": "hybrid.retriever",
+    "SentenceTransformerEncoder": "hybrid.encoders.sentence_transformer",
+    "SpladeEncoder": "hybrid.encoders.splade",
+    "StaticEncoder": "hybrid.encoders.static",
     "Weighted": "fusion",
     "evaluate": "hybrid.evaluation",
 }

@@ -1,7 +1,6 @@
 """How the command line makes an index, and adds to one."""
 
 import shlex
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,10 +14,12 @@ from rich.filesize import decimal
 from hybrid.chunking import Chunker
 from hybrid.display import Stages
 from hybrid.documents import ReadReport, Skipped
+from hybrid.encoders.cache import Embedded
 from hybrid.readers import open_source
 from hybrid.results import Added
 from hybrid.retriever import Retriever
 from hybrid.settings import BM25, Choices, Dense
+from hybrid.unfinished import clear, is_unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Built:
         What the folder holds in all.
     seconds : float
         How long it took.
+    embedded : Embedded
+        How many texts were encoded, and how many embeddings were in the cache.
     """
 
     folder: str
@@ -45,6 +48,7 @@ class Built:
     chunks: int
     bytes: int
     seconds: float
+    embedded: Embedded
 
 
 def build(source: Path, out: Path, options: Mapping[str, Any]) -> Built:
@@ -70,17 +74,19 @@ def build(source: Path, out: Path, options: Mapping[str, Any]) -> Built:
     documents = open_source(source, report=report)
     target: AbstractContextManager[Retriever]
     target = _old_index(out, options) if _is_taken(out) else new_index(out, _choices(options))
+    total = None if _is_taken(out) else _chunks_to_embed(source, options, stages)
     with target as retriever:
-        added = retriever.add(stages.counted("indexing", documents))
+        with stages.embedding("indexing", lambda: retriever.embedded, total) as counted:
+            added = retriever.add(counted(documents))
         tell_left_out(report, added)
         if added.added + added.replaced + added.unchanged == 0:
             raise ValueError(f"expected documents in {source}, but there are none that can be read")
         with stages.stage("fitting and saving"):
             retriever.commit()
-        chunks = len(retriever)
+        chunks, embedded = len(retriever), retriever.embedded
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     seconds = round(time.perf_counter() - start, 3)
-    return Built(str(out), added, report.skipped, chunks, size, seconds)
+    return Built(str(out), added, report.skipped, chunks, size, seconds, embedded)
 
 
 def show_built(built: Built) -> None:
@@ -92,6 +98,9 @@ def show_built(built: Built) -> None:
         f"documents: {listed}; {built.folder} holds {built.chunks:,} chunks "
         f"({decimal(built.bytes)}), {built.seconds:.1f} s"
     )
+    if built.embedded.reused:
+        encoded, reused = built.embedded.encoded, built.embedded.reused
+        click.echo(f"embeddings: {encoded:,} new, {reused:,} from the cache")
     click.echo(f'try: hybrid search {shlex.quote(built.folder)} "a question"')
 
 
@@ -105,15 +114,27 @@ def tell_left_out(report: ReadReport, added: Added) -> None:
 
 @contextmanager
 def new_index(folder: Path | None, choices: Choices) -> Iterator[Retriever]:
-    """Make an index to fill; nothing is left of its folder when that fails."""
+    """Make an index to fill; when that fails, only what was embedded is left of its folder."""
     retriever = Retriever.create(folder, **choices)
     try:
         with retriever:
             yield retriever
     except BaseException:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            clear(folder, keep_cache=retriever.embedded != Embedded())
+            if folder.exists():
+                told = f"what was embedded is kept in {folder}: the same command goes on from there"
+                click.echo(told, err=True)
         raise
+
+
+def _chunks_to_embed(source: Path, options: Mapping[str, Any], stages: Stages) -> int | None:
+    """Return how many chunks a model has before it, when that is shown."""
+    if options.get("encoder", "lsa") in ("lsa", "none") or not stages.shown:
+        return None
+    chunker = _choices(options)["chunker"]
+    documents = stages.counted("counting", open_source(source, report=ReadReport()))
+    return sum(len(chunker.split(document)) for document in documents)
 
 
 def _old_index(folder: Path, options: Mapping[str, Any]) -> Retriever:
@@ -129,7 +150,7 @@ def _old_index(folder: Path, options: Mapping[str, Any]) -> Retriever:
 
 
 def _is_taken(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    return folder.is_dir() and any(folder.iterdir()) and not is_unfinished(folder)
 
 
 def _choices(options: Mapping[str, Any]) -> Choices:
@@ -147,6 +168,7 @@ def _choices(options: Mapping[str, Any]) -> Choices:
         "chunker": Chunker(**sizes),
         "bm25": BM25(**given("k1", "b")),
         "dense": Dense(**given("metric")),
+        "cache": "no_cache" not in options,
     }
     if "encoder" in options:
         choices["encoder"] = None if options["encoder"] == "none" else options["encoder"]

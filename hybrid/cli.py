@@ -96,13 +96,19 @@ def main(verbose: bool, debug: bool) -> None:
     type=click.Choice(["cosine", "ip", "l2"]),
     help="How vectors are compared (default cosine).",
 )
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    default=None,
+    help="Keep no embeddings of a model (in OUT/embeddings.db) to go on from after a stop.",
+)
 @_JSON
 def index(source: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Index SOURCE into the folder OUT, or add to it.
 
     SOURCE is a folder of files, a folder in BEIR layout, a .jsonl file, or any one file. When OUT
     is an index already, it keeps its settings; a document replaces the one with the same id, and
-    those that are gone from SOURCE stay.
+    those that are gone from SOURCE stay. A build that was stopped goes on when it is run again.
     """
     from hybrid.building import build, show_built
 

@@ -1,7 +1,7 @@
 """What the command line shows: tables of hits, and progress."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.table import Table
 from rich.text import Text
 
+from hybrid.encoders.cache import Embedded
 from hybrid.results import ExplainedHit, Explanation, Hit, Part
 from hybrid.snippets import Snippet, best_snippet, marked
 from hybrid.text_analyzer import TextAnalyzer
@@ -135,6 +136,56 @@ class _Rate(ProgressColumn):
         return Text(f"{task.completed:,.0f} documents{rate}", "cyan")
 
 
+class _Embedding(ProgressColumn):
+    """How many chunks were embedded, how fast that goes, and how long it will take."""
+
+    def __init__(self, counts: Callable[[], Embedded], total: int | None) -> None:
+        super().__init__()
+        self._counts, self._total = counts, total
+        self._start = time.perf_counter()
+
+    def render(self, task: Task) -> Text:
+        """Return the counts of the moment; nothing when no model is at work."""
+        spent_s = time.perf_counter() - self._start
+        return Text(embedding_progress(self._counts(), self._total, spent_s), "cyan")
+
+
+def embedding_progress(embedded: Embedded, total: int | None, spent_s: float) -> str:
+    """Return the progress of embedding in words.
+
+    Parameters
+    ----------
+    embedded : Embedded
+        What was done so far.
+    total : int or None
+        How many chunks there are, where that is known.
+    spent_s : float
+        How long it has taken.
+
+    Examples
+    --------
+    >>> embedding_progress(Embedded(encoded=434, reused=800), 10_000, 7.6)
+    'embedding 1,234/10,000 chunks, 57/s, 2:34 left, 800 from the cache'
+    """
+    done = embedded.encoded + embedded.reused
+    if not done:
+        return ""
+    shown = [
+        f"embedding {done:,} chunks" if total is None else f"embedding {done:,}/{total:,} chunks"
+    ]
+    if embedded.encoded and spent_s > 0:
+        rate = embedded.encoded / spent_s
+        shown.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+        if total is not None:
+            minutes, seconds = divmod(round(max(total - done, 0) / rate), 60)
+            hours, minutes = divmod(minutes, 60)
+            clock = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+            shown.append(f"{clock}:{seconds:02} left")
+    if embedded.reused:
+        shown.append(f"{embedded.reused:,} from the cache")
+    return ", ".join(shown)
+
+
 @dataclass(slots=True)
 class Stages:
     """Shows on stderr what is being done, when that is a terminal, and how long each stage took.
@@ -147,11 +198,16 @@ class Stages:
 
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def shown(self) -> bool:
+        """Whether somebody sees it."""
+        return Console(stderr=True).is_terminal
+
     @contextmanager
-    def stage(self, name: str) -> Iterator[Progress]:
+    def stage(self, name: str, *more: ProgressColumn) -> Iterator[Progress]:
         """Show a spinner while the stage runs."""
         console = Console(stderr=True)
-        columns = SpinnerColumn(), TextColumn("{task.description}"), _Rate()
+        columns = SpinnerColumn(), TextColumn("{task.description}"), _Rate(), *more
         start = time.perf_counter()
         with Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
@@ -164,3 +220,21 @@ class Stages:
         """Yield the items, and show how many there were."""
         with self.stage(name) as progress:
             yield from progress.track(items, task_id=progress.task_ids[0])
+
+    @contextmanager
+    def embedding(
+        self, name: str, counts: Callable[[], Embedded], total: int | None
+    ) -> Iterator[Callable[[Iterable[T]], Iterable[T]]]:
+        """Show how far embedding is while the stage runs; give what counts the documents.
+
+        Parameters
+        ----------
+        name : str
+            Of the stage.
+        counts : callable
+            Returns what was embedded so far.
+        total : int or None
+            How many chunks there are, where that is known.
+        """
+        with self.stage(name, _Embedding(counts, total)) as progress:
+            yield lambda items: progress.track(items, task_id=progress.task_ids[0])

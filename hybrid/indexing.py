@@ -14,25 +14,26 @@ from hybrid.encoders.base import (
     Embeddings,
     Encoder,
     Vectors,
-    canaries_of,
-    check_canaries,
     dense_of,
 )
+from hybrid.encoders.canaries import save_canaries
 from hybrid.encoders.function import Precomputed
-from hybrid.errors import DimensionMismatch
+from hybrid.errors import DimensionMismatch, EncoderError
 from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
-from indexes import BM25Index, DenseIndex, LexicalIndex
+from indexes import BM25Index, DenseIndex, LexicalIndex, MultiVectorIndex
 from indexes.candidates import Rows
+from indexes.multivector import TokenVectors, check_tokens
 from indexes.terms import TermBatch
 
 ALWAYS_REFIT = 10_000
 """Up to this many chunks an encoder that is fitted to the corpus is fitted anew at every change, so
 that an index with a history equals a fresh one.  Above, when a tenth has changed since."""
 
-_DENSE_WEIGHT = {"lsa": 0.3}
-_OTHER_DENSE_WEIGHT = 0.7
+_VECTORS_WEIGHT = {"lsa": 0.3}
+_OTHER_VECTORS_WEIGHT = 0.7
+_BY_WORDS, _BY_VECTORS = ("bm25", "lexical"), ("dense", "multivector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,18 @@ class Indexes:
         self.bm25 = BM25Index(**bm25.settings())
         self.dense: DenseIndex | None = None
         self.lexical: LexicalIndex | None = None
+        self.multivector: MultiVectorIndex | None = None
         self._changed = 0  # chunks that came or went since a corpus encoder was fitted
         self._unencoded: set[int] = set()
 
     def names(self) -> list[str]:
         """Return the names of the indexes that a question is put to."""
-        dense = [] if self.encoder is None or self.encoder.dimension is None else ["dense"]
-        return ["bm25", *dense, *([] if self.lexical is None else ["lexical"])]
+        there = {
+            "dense": self.encoder is not None and self.encoder.dimension is not None,
+            "lexical": self.lexical is not None,
+            "multivector": self.multivector is not None,
+        }
+        return ["bm25", *(name for name, is_there in there.items() if is_there)]
 
     def settings(self) -> dict[str, Any]:
         """Return what an index folder must know to open the indexes again, as JSON values."""
@@ -100,6 +106,9 @@ class Indexes:
         embeddings = self.encoder.encode_documents(texts)
         if self.encoder.dimension is not None:
             dense_of(embeddings, texts, self.encoder)
+        if embeddings.tokens is not None:
+            width = None if self.multivector is None else self.multivector.dimension
+            _check_tokens(embeddings.tokens, texts, self.encoder, width)
         return Prepared(terms, embeddings)
 
     def add(self, rows: Sequence[int], prepared: Prepared) -> None:
@@ -113,7 +122,7 @@ class Indexes:
 
     def delete(self, rows: Sequence[int]) -> None:
         """Delete rows from every index."""
-        for index in (self.bm25, self.dense, self.lexical):
+        for index in (self.bm25, self.dense, self.lexical, self.multivector):
             if index is not None:
                 index.delete(rows)
         self._unencoded.difference_update(rows)
@@ -130,7 +139,7 @@ class Indexes:
             rows = store.rows()
             step = -(-len(rows) // encoder.learns_from) or 1
             self.encoder = encoder = encoder.fit(_texts_of(store, rows[::step]))
-            self.dense = None
+            self.dense = self.lexical = self.multivector = None
             self._unencoded = set(rows.tolist())
             self._changed = 0
         waiting = np.array(sorted(self._unencoded), np.int64)
@@ -159,21 +168,36 @@ class Indexes:
         if self.lexical is not None and embeddings.lexical is not None:
             for number, place in enumerate(places):
                 asked[place]["lexical"] = Arm(self.lexical, embeddings.lexical[[number]])
+        if self.multivector is not None and embeddings.tokens is not None:
+            _check_tokens(embeddings.tokens, texts, self.encoder, self.multivector.dimension)
+            for number, place in enumerate(places):
+                tokens = embeddings.tokens.of(number)
+                asked[place]["multivector"] = Arm(self.multivector, tokens, rescores=True)
         return asked
 
     def default_fusion(self) -> Method:
-        """Return the fusion that measurement favours for this encoder (docs/adr/0004)."""
-        if self.encoder is None:
-            return Weighted({"bm25": 1.0})
+        """Return the fusion that measurement favours for this encoder (docs/adr/0004, 0011).
+
+        The indexes of words share one part of the weight, those of vectors the other.
+        """
+        names = self.names()
+        sides = [[name for name in side if name in names] for side in (_BY_WORDS, _BY_VECTORS)]
+        if self.encoder is None or not sides[1]:
+            return Weighted(dict.fromkeys(sides[0], 1 / len(sides[0])))
         kind = str(self.encoder.fingerprint()["kind"])
-        dense = _DENSE_WEIGHT.get(kind, _OTHER_DENSE_WEIGHT)
-        if self.lexical is None:
-            return Weighted({"bm25": 1 - dense, "dense": dense})
-        return Weighted({"bm25": (1 - dense) / 2, "lexical": (1 - dense) / 2, "dense": dense})
+        share = _VECTORS_WEIGHT.get(kind, _OTHER_VECTORS_WEIGHT)
+        parts = (1 - share, share)
+        return Weighted(
+            {
+                name: part / len(side)
+                for side, part in zip(sides, parts, strict=True)
+                for name in side
+            }
+        )
 
     def save(self, folder: Path) -> None:
         """Write every index, the canaries and a fitted encoder into a folder that exists."""
-        for name in ("bm25", "dense", "lexical"):
+        for name in ("bm25", "dense", "lexical", "multivector"):
             index = getattr(self, name)
             if index is not None:
                 (folder / name).mkdir()
@@ -181,35 +205,37 @@ class Indexes:
         if isinstance(self.encoder, CorpusEncoder):
             self.encoder.save(_made(folder / "encoder"))
         if self.encoder is not None and not isinstance(self.encoder, Precomputed):
-            canaries = canaries_of(self.encoder)
-            if canaries is not None:
-                np.save(_made(folder / "encoder") / "canaries.npy", canaries, allow_pickle=False)
+            save_canaries(self.encoder, _made(folder / "encoder"))
 
     def load(self, folder: Path, changed_since_fit: int) -> None:
-        """Open the indexes that `save` wrote, and try the encoder on the canaries."""
+        """Open the indexes that `save` wrote."""
         self._changed = changed_since_fit
         self.bm25 = BM25Index.load(folder / "bm25")
         if (folder / "dense").exists():
             self.dense = DenseIndex.load(folder / "dense")
         if (folder / "lexical").exists():
             self.lexical = LexicalIndex.load(folder / "lexical")
-        stored = folder / "encoder" / "canaries.npy"
-        if self.encoder is not None and stored.exists():
-            check_canaries(np.load(stored, allow_pickle=False), self.encoder)
+        if (folder / "multivector").exists():
+            self.multivector = MultiVectorIndex.load(folder / "multivector")
 
     def _add_embeddings(self, rows: Iterable[int], embeddings: Embeddings) -> None:
         numbers = np.fromiter(rows, np.int64)
         if embeddings.dense is not None:
             self._add_dense(numbers, embeddings.dense)
         if embeddings.lexical is not None:
-            self.lexical = self.lexical or LexicalIndex()
+            self.lexical = LexicalIndex() if self.lexical is None else self.lexical
             self.lexical.add(numbers, embeddings.lexical)
+        if embeddings.tokens is not None:
+            width = embeddings.tokens.vectors.shape[1]
+            if self.multivector is None:
+                self.multivector = MultiVectorIndex(width)
+            self.multivector.add(numbers, embeddings.tokens)
 
     def _add_dense(self, rows: Rows, vectors: Vectors) -> None:
         width = vectors.shape[1]
         if self.dense is None:
             choice = self.choices[1]
-            self.dense = DenseIndex(width, choice.metric, choice.kind)
+            self.dense = DenseIndex(width, choice.metric, choice.kind, choice.storage)
         if width != self.dense.dimension:
             raise DimensionMismatch(
                 f"expected vectors of {self.dense.dimension} dimensions, not {width}: was the "
@@ -219,6 +245,18 @@ class Indexes:
             known = vectors.any(axis=1)
             rows, vectors = rows[known], vectors[known]
         self.dense.add(rows, vectors)
+
+
+def _check_tokens(
+    tokens: TokenVectors, texts: Sequence[str], encoder: Encoder, dimension: int | None
+) -> None:
+    """Raise EncoderError unless there are token vectors for each text that can be indexed."""
+    try:
+        if len(tokens) != len(texts):
+            raise ValueError(f"expected token vectors of {len(texts)} texts, not of {len(tokens)}")
+        check_tokens(tokens, dimension or tokens.vectors.shape[-1])
+    except ValueError as error:
+        raise EncoderError(f"encoder {encoder.fingerprint().get('name')!r}: {error}") from error
 
 
 def _batches(rows: Rows, size: int = 1000) -> Iterator[Rows]:

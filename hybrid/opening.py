@@ -1,6 +1,8 @@
 """New, opened and written index folders: everything of the retriever that is not searching."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,20 @@ from fusion.methods import from_settings, settings_of
 from hybrid import snapshot
 from hybrid.analyzers import reopen as reopen_analyzer
 from hybrid.chunking import Chunker
-from hybrid.encoders import reopen
-from hybrid.encoders.base import Encoder
+from hybrid.encoders import as_encoder, reopen
+from hybrid.encoders.base import CorpusEncoder, Encoder, check_same, differing_versions
+from hybrid.encoders.cache import FILE_NAME, CachedEncoder
+from hybrid.encoders.canaries import check_canaries
+from hybrid.encoders.function import Precomputed
 from hybrid.errors import EncoderMismatch, IndexFormatError
 from hybrid.indexing import Indexes
 from hybrid.ingest import new_indexes
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
+from hybrid.unfinished import clear, is_unfinished
+
+log = logging.getLogger(__name__)
 
 _SETTINGS = ("analyzer", "bm25", "changed_since_fit", "chunker", "dense", "encoder", "fusion")
 
@@ -51,15 +59,20 @@ class State:
 def new_state(path: str | Path | None, choices: Choices) -> State:
     """Return the state of an empty index.
 
+    What a build left that never committed is removed, but for its embeddings.
+
     Raises
     ------
     FileExistsError
-        If the folder has something in it.
+        If the folder has something else in it.
     """
     folder = None if path is None else Path(path)
     indexes = new_indexes(choices)
+    indexes.encoder = _cached(indexes.encoder, folder, choices.get("cache", True))
     if folder is not None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if is_unfinished(folder):
+            clear(folder)
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FileExistsError(
                 f"expected a new or empty folder, but {folder} has something in it: "
                 f"open an index with Retriever.load"
@@ -70,7 +83,10 @@ def new_state(path: str | Path | None, choices: Choices) -> State:
 
 
 def opened_state(
-    folder: Path, encoder: str | Path | Encoder | None, analyzer: TextAnalyzer | None
+    folder: Path,
+    encoder: str | Path | Encoder | None,
+    analyzer: TextAnalyzer | None,
+    allow_mismatch: bool = False,
 ) -> State:
     """Return the state of a saved index, as `Retriever.load` promises."""
     manifest = snapshot.read(folder)
@@ -80,7 +96,13 @@ def opened_state(
     if missing:
         raise IndexFormatError(f"expected {missing[0]!r} in the manifest of {folder}")
     words = reopen_analyzer(settings["analyzer"], analyzer)
-    model = _encoder_of(settings["encoder"], encoder, files / "encoder", words)
+    fingerprint = settings["encoder"]
+    model = _encoder_of(fingerprint, encoder, files / "encoder", words, allow_mismatch)
+    if model is not None:
+        with _told(EncoderMismatch, instead=allow_mismatch):
+            versions = differing_versions(fingerprint, model)
+            check_canaries(files / "encoder", model, versions)
+        model = _cached(model, folder, (folder / FILE_NAME).exists())
     indexes = Indexes(words, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
     indexes.load(files, settings["changed_since_fit"])
     store = ChunkStore(snapshot.store_file(folder), manifest.generation)
@@ -108,9 +130,43 @@ def _encoder_of(
     given: str | Path | Encoder | None,
     files: Path,
     analyzer: TextAnalyzer,
+    allow_mismatch: bool,
 ) -> Encoder | None:
-    if fingerprint is not None:
+    if fingerprint is None:
+        if given is not None:
+            raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
+        return None
+    if given is None or given == "lsa" or not allow_mismatch:
         return reopen(fingerprint, given, files, analyzer)
-    if given is not None:
-        raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
-    return None
+    encoder = as_encoder(given, analyzer)
+    dimension = fingerprint.get("dimension")
+    if encoder.dimension != dimension:
+        raise EncoderMismatch(
+            f"expected an encoder of {dimension} dimensions, not {encoder.dimension}: with another "
+            f"number no vector of the index can be searched, also with allow_mismatch=True"
+        )
+    with _told(EncoderMismatch, instead=True):
+        check_same(fingerprint, encoder)
+    return encoder
+
+
+@contextmanager
+def _told(kind: type[Exception], *, instead: bool) -> Iterator[None]:
+    """Log errors of a kind as warnings, instead of raising them, when that is wanted."""
+    try:
+        yield
+    except kind as error:
+        if not instead:
+            raise
+        log.warning("opened in spite of a mismatch, scores may be worthless: %s", error)
+
+
+def _cached(
+    encoder: Encoder | None, folder: Path | None, cache: bool | str | Path
+) -> Encoder | None:
+    """Return the encoder with a memory; one that is fitted or only looks up needs none."""
+    if encoder is None or isinstance(encoder, (CorpusEncoder, Precomputed, CachedEncoder)):
+        return encoder
+    if isinstance(cache, bool):
+        return CachedEncoder(encoder, folder / FILE_NAME if cache and folder else None)
+    return CachedEncoder(encoder, cache)

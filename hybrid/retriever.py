@@ -13,6 +13,7 @@ from fusion.methods import weights_for
 from hybrid.context import Context, build_context, estimate_tokens
 from hybrid.documents import Document, ReadReport, documents_from_texts
 from hybrid.encoders.base import Encoder
+from hybrid.encoders.cache import CachedEncoder, Embedded
 from hybrid.errors import StoreError
 from hybrid.ingest import Ingest
 from hybrid.opening import State, commit, copy, new_state, opened_state
@@ -52,12 +53,15 @@ class Retriever:
         path : str or Path, optional
             A new folder for the index; without it all stays in memory.
         **choices
-            encoder, chunker, analyzer, bm25, dense: see `hybrid.settings.Choices`.
+            encoder, chunker, analyzer, bm25, dense, cache: see `hybrid.settings.Choices`.
 
         Raises
         ------
         FileExistsError
-            If the folder has something in it.
+            If the folder has something in it.  What a build left that was stopped before its first
+            commit does not count: it starts afresh, and takes from there what was embedded.
+        StoreError
+            If an index is being built in the folder.
         """
         return cls(new_state(path, choices))
 
@@ -107,6 +111,7 @@ class Retriever:
         *,
         encoder: str | Path | Encoder | None = None,
         analyzer: TextAnalyzer | None = None,
+        allow_mismatch: bool = False,
     ) -> Self:
         """Open a saved index.
 
@@ -118,6 +123,9 @@ class Retriever:
             Needed when the index was built with a function or with precomputed vectors.
         analyzer : TextAnalyzer, optional
             Only to make sure that it is the one that the index was built with.
+        allow_mismatch : bool
+            Open the index with another encoder than it was built with, or one that gives other
+            vectors now; what differs is logged as a warning.  The dimension must be the same.
 
         Raises
         ------
@@ -128,7 +136,7 @@ class Retriever:
         EncoderMismatch, AnalyzerMismatch
             If the index was built with another encoder or analyzer; says what differs.
         """
-        return cls(opened_state(Path(path), encoder, analyzer))
+        return cls(opened_state(Path(path), encoder, analyzer, allow_mismatch))
 
     def __len__(self) -> int:
         """Return the number of chunks."""
@@ -138,6 +146,12 @@ class Retriever:
     def analyzer(self) -> TextAnalyzer:
         """What makes terms of texts and questions here."""
         return self._state.indexes.analyzer
+
+    @property
+    def embedded(self) -> Embedded:
+        """How many texts the encoder has encoded so far, and how many it took from the cache."""
+        encoder = self._state.indexes.encoder
+        return encoder.embedded if isinstance(encoder, CachedEncoder) else Embedded()
 
     @property
     def fusion(self) -> Method:
@@ -155,8 +169,14 @@ class Retriever:
         Raises
         ------
         ValueError
-            If an id comes twice.  Documents go in by the batch, and the batches before it are in;
-            in a folder they last only from the next `commit` on.
+            If an id comes twice.
+        EncoderError
+            If the encoder gives vectors that cannot be indexed.
+
+        Notes
+        -----
+        Documents go in by the batch: when one fails, the batches before it are in, and nothing of
+        its own.  In a folder they last only from the next `commit` on.
         """
         ingest = self._ingest()
         try:
@@ -260,6 +280,9 @@ class Retriever:
     def close(self) -> None:
         """Close files and threads; changes that were not committed are dropped."""
         self._pool.shutdown()
+        encoder = self._state.indexes.encoder
+        if isinstance(encoder, CachedEncoder):
+            encoder.close()
         self._state.store.close()
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ An encoder turns texts into numbers for one or more indexes: dense vectors, lear
 weights.  One call gives all of them, so a model that computes several runs once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from indexes.multivector import TokenVectors
 
 Vectors = NDArray[np.float32]
-
-CANARIES = (
-    "The quick brown fox jumps over the lazy dog.",
-    "敏捷的棕色狐狸跳过了懒狗。",
-    "def fibonacci(n): return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)",
-    "In 1969 drei Menschen flogen zum Mond; две вернулись; عاد الثالث أيضا.",
-)
-"""Sentences that are encoded when an index is built, and again when it is opened."""
-
-_LEAST_CANARY_COSINE = 0.999  # other hardware and half precision stay above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +83,13 @@ class CorpusEncoder(Encoder, Protocol):
         """Write what was learned into a folder that exists."""
 
 
-def dense_of(embeddings: Embeddings, texts: Sequence[str], encoder: Encoder) -> Vectors:
+def dense_of(
+    embeddings: Embeddings, texts: Sequence[str], encoder: Encoder, *, allow_zero: bool = False
+) -> Vectors:
     """Return the dense vectors, or raise EncoderError when they cannot be indexed.
 
-    Rows of zeros are refused, unless the encoder is fitted to the corpus: such an encoder says
-    with them that it knows none of a text's words.
+    Rows of zeros are refused, unless they are allowed or the encoder is fitted to the corpus: such
+    an encoder says with them that it knows none of a text's words.
     """
     name = encoder.fingerprint().get("name")
     vectors = np.asarray(embeddings.dense, np.float32)
@@ -107,20 +99,53 @@ def dense_of(embeddings: Embeddings, texts: Sequence[str], encoder: Encoder) -> 
             f"{name!r}, not an array of shape {vectors.shape}"
         )
     bad = ~np.isfinite(vectors).all(axis=1)
-    if not isinstance(encoder, CorpusEncoder):
+    if not allow_zero and not isinstance(encoder, CorpusEncoder):
         bad |= ~vectors.any(axis=1)
     if bad.any():
-        text = texts[int(np.flatnonzero(bad)[0])]
+        place = int(np.flatnonzero(bad)[0])
+        came = "zeros" if np.isfinite(vectors[place]).all() else "NaN or infinity"
         raise EncoderError(
             f"expected a finite vector other than zero from encoder {name!r} "
-            f"for the text {text[:60]!r}"
+            f"for the text {texts[place][:60]!r}, not {came}"
         )
     return vectors
 
 
+def checked(
+    embeddings: Embeddings, texts: Sequence[str], encoder: Encoder, *, allow_zero: bool = False
+) -> Embeddings:
+    """Return embeddings whose parts are as many as the texts and finite, or raise EncoderError.
+
+    Dense vectors are checked as `dense_of` does.
+    """
+    dense = None
+    if encoder.dimension is not None:
+        dense = dense_of(embeddings, texts, encoder, allow_zero=allow_zero)
+    name = encoder.fingerprint().get("name")
+    for part, weights, count in _others(embeddings):
+        if count != len(texts):
+            raise EncoderError(
+                f"expected {part} for {len(texts)} texts from encoder {name!r}, not for {count}"
+            )
+        if not np.isfinite(weights).all():
+            raise EncoderError(f"expected finite {part} from encoder {name!r}, not NaN or infinity")
+    return Embeddings(dense, embeddings.lexical, embeddings.tokens)
+
+
+def _others(embeddings: Embeddings) -> Iterator[tuple[str, Vectors, int]]:
+    """Yield what there is beside dense vectors: its name, its numbers, of how many texts."""
+    if embeddings.lexical is not None:
+        yield "lexical weights", embeddings.lexical.data, embeddings.lexical.shape[0]
+    if embeddings.tokens is not None:
+        yield "token vectors", embeddings.tokens.vectors, len(embeddings.tokens)
+
+
 def check_same(stored: Mapping[str, Any], encoder: Encoder) -> None:
-    """Raise EncoderMismatch unless the encoder is the one whose fingerprint was stored."""
-    differing = differences(stored, encoder.fingerprint())
+    """Raise EncoderMismatch unless the encoder is the one whose fingerprint was stored.
+
+    Library versions may differ: whether they matter, the canaries tell.
+    """
+    differing = differences(without_versions(stored), without_versions(encoder.fingerprint()))
     if differing:
         raise EncoderMismatch(
             f"expected the encoder that the index was built with, but they differ in {differing}. "
@@ -128,23 +153,11 @@ def check_same(stored: Mapping[str, Any], encoder: Encoder) -> None:
         )
 
 
-def canaries_of(encoder: Encoder) -> Vectors | None:
-    """Return the vectors of the canary sentences; None when there are no dense vectors."""
-    return encoder.encode_queries(CANARIES).dense
+def without_versions(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fingerprint without the versions of libraries."""
+    return {name: value for name, value in fingerprint.items() if name != "versions"}
 
 
-def check_canaries(stored: Vectors, encoder: Encoder) -> None:
-    """Raise EncoderMismatch when the canary sentences come out differently than they did."""
-    found = canaries_of(encoder)
-    if found is None or found.shape != stored.shape:
-        shape = None if found is None else found.shape
-        raise EncoderMismatch(f"expected canary vectors of shape {stored.shape}, not {shape}")
-    dots = (found.astype(np.float64) * stored).sum(axis=1)
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(stored, axis=1)
-    same = (dots >= _LEAST_CANARY_COSINE * lengths) & (found.any(axis=1) == stored.any(axis=1))
-    if not same.all():
-        raise EncoderMismatch(
-            f"encoder {encoder.fingerprint().get('name')!r} has the right name, but gives other "
-            f"vectors than when the index was built (canary {CANARIES[int(np.argmin(same))]!r}): "
-            f"were its weights replaced? Build the index again"
-        )
+def differing_versions(stored: Mapping[str, Any], encoder: Encoder) -> str:
+    """Return in which library versions two encoders differ, in words; "" when in none."""
+    return differences(stored.get("versions") or {}, encoder.fingerprint().get("versions") or {})

@@ -1,7 +1,9 @@
 """The command line: what it prints, where, and how it ends."""
 
+import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,11 +12,15 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 import hybrid
 from hybrid import Retriever
 from hybrid.cli import main
+from hybrid.display import embedding_progress
+from hybrid.encoders.cache import Embedded
 from hybrid.settings import BM25
+from tests.hybrid.conftest import letters
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {
@@ -117,7 +123,10 @@ def test_indexing_again_adds(tmp_path):
 def test_indexing_as_json(docs, tmp_path):
     result = run("index", docs, tmp_path / "out", "--json")
     summary = json.loads(result.stdout)
-    assert set(summary) == {"folder", "documents", "skipped", "chunks", "bytes", "seconds"}
+    assert set(summary) == {
+        *("folder", "documents", "skipped", "chunks", "bytes", "seconds", "embedded")
+    }
+    assert summary["embedded"] == {"encoded": 0, "reused": 0}  # LSA is fitted, not asked
     assert summary["skipped"] == [{"path": "empty.txt", "reason": "empty file"}]
     size = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert summary["bytes"] == size
@@ -179,6 +188,96 @@ def test_nothing_to_index_leaves_nothing_behind(tmp_path):
         run("index", tmp_path / "docs", tmp_path / "x")
     )
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Stand in for a model, which fails when it is told to."""
+
+    def embed(texts):
+        if set(texts) & set(model.fails_on):
+            raise model.error
+        return letters(texts)
+
+    model = hybrid.FunctionEncoder(embed, "letters", 27, batch_size=1)
+    model.fails_on, model.error = [], ConnectionError("the service is gone")
+    monkeypatch.setattr("hybrid.ingest.as_encoder", lambda name, analyzer: model)
+    return model
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Make 600 documents in a file."""
+    lines = (json.dumps({"id": str(n), "text": f"cat number {n}"}) for n in range(600))
+    (tmp_path / "many.jsonl").write_text("\n".join(lines))
+    return tmp_path / "many.jsonl"
+
+
+def test_a_build_that_failed_goes_on_when_it_is_run_again(model, many, tmp_path):
+    out = tmp_path / "out"
+    model.fails_on = ["cat number 550"]
+    result = run("index", many, out, "--encoder", "model")
+    error = one_line_error(result)
+    assert "failed after 1 try on texts 1 to 1 of those at hand" in error
+    assert "the first of them 'cat number 550': ConnectionError: the service is gone" in error
+    assert f"what was embedded is kept in {out}: the same command goes on" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["embeddings.db"]
+    model.fails_on = []
+    done = run("index", many, out, "--encoder", "model")
+    assert "documents: 600 new; " in done.stdout
+    assert "embeddings: 50 new, 550 from the cache" in done.stdout
+    summary = json.loads((out / "manifest.json").read_text("utf-8"))
+    assert not any("embeddings" in name for name in summary["files"])
+
+
+def test_ctrl_c_keeps_what_was_embedded(model, many, tmp_path):
+    model.fails_on, model.error = ["cat number 3"], KeyboardInterrupt()
+    result = run("index", many, tmp_path / "out", "--encoder", "model")
+    assert result.exit_code == 130
+    assert result.stderr.startswith("what was embedded is kept in")
+    model.fails_on = []
+    again = run("index", many, tmp_path / "out", "--encoder", "model", "--json")
+    assert json.loads(again.stdout)["embedded"] == {"encoded": 597, "reused": 3}
+
+
+def test_a_model_that_never_worked_leaves_nothing_behind(model, many, tmp_path):
+    model.fails_on = ["cat number 0"]
+    error = one_line_error(run("index", many, tmp_path / "out", "--encoder", "model"))
+    assert "cat number 0" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_cache_leaves_nothing_behind(model, many, tmp_path):
+    model.fails_on = ["cat number 550"]
+    one_line_error(run("index", many, tmp_path / "out", "--encoder", "model", "--no-cache"))
+    assert not (tmp_path / "out").exists()
+    model.fails_on = []
+    assert run("index", many, tmp_path / "out", "--encoder", "model", "--no-cache").exit_code == 0
+    assert not (tmp_path / "out" / "embeddings.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("embedded", "total", "spent_s", "shown"),
+    [
+        (Embedded(0, 0), 10, 1.0, ""),
+        (Embedded(3, 0), None, 2.0, "embedding 3 chunks, 1.5/s"),
+        (Embedded(0, 7), 10, 2.0, "embedding 7/10 chunks, 7 from the cache"),
+        (Embedded(1000, 0), 10_000, 10.0, "embedding 1,000/10,000 chunks, 100/s, 1:30 left"),
+        (Embedded(10, 0), 100_000, 10.0, "embedding 10/100,000 chunks, 1.0/s, 27:46:30 left"),
+        (Embedded(5, 6), 10, 1.0, "embedding 11/10 chunks, 5.0/s, 0:00 left, 6 from the cache"),
+    ],
+)
+def test_progress_in_words(embedded, total, spent_s, shown):
+    assert embedding_progress(embedded, total, spent_s) == shown
+
+
+def test_progress_is_shown_on_a_terminal(model, many, tmp_path, monkeypatch):
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=200)
+    monkeypatch.setattr("hybrid.display.Console", lambda **options: terminal)
+    result = run("index", many, tmp_path / "out", "--encoder", "model")
+    assert result.exit_code == 0
+    assert re.search(r"embedding 600/600 chunks, [\d,.]+/s, 0:00 left", screen.getvalue())
 
 
 def test_search_shows_ranks_and_the_passage(index):

@@ -5,14 +5,24 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 import hybrid
 from hybrid.analysis import Analyzer
 from hybrid.encoders import as_encoder
-from hybrid.encoders.base import CANARIES, CorpusEncoder, Encoder, canaries_of, check_canaries
+from hybrid.encoders.base import (
+    CorpusEncoder,
+    Embeddings,
+    Encoder,
+    check_same,
+    checked,
+    differing_versions,
+)
 from hybrid.encoders.bge_m3 import _as_matrix
+from hybrid.encoders.canaries import CANARIES, canaries_of, check_canaries, save_canaries
 from hybrid.encoders.lsa import LSAEncoder
+from indexes.multivector import TokenVectors
 from tests.hybrid.conftest import TEXTS, letters
 
 TOPICS = {
@@ -102,15 +112,120 @@ def test_what_counts_as_an_encoder(encoder):
     assert not isinstance(encoder, CorpusEncoder)
 
 
-def test_canaries_allow_rounding_and_nothing_more(encoder):
-    stored = canaries_of(encoder)
+class Fixed:
+    """An encoder that gives what it is told, whatever the texts; counts as a model."""
+
+    def __init__(self, embeddings, versions=None, dimension=None):
+        self.embeddings, self.dimension = embeddings, dimension
+        self.versions = versions or {}
+
+    def encode_documents(self, texts):
+        return self.embeddings
+
+    encode_queries = encode_documents
+
+    def fingerprint(self):
+        return {"kind": "fixed", "name": "fixed", "versions": self.versions}
+
+
+def canary_parts(seed=0):
+    """Make a dense vector, lexical weights and token vectors for every canary."""
+    generator = np.random.default_rng(seed)
+    dense = generator.standard_normal((len(CANARIES), 8)).astype(np.float32)
+    lexical = sp.csr_matrix(
+        np.abs(generator.standard_normal((len(CANARIES), 50)) > 1) * dense[:, :1]
+    )
+    vectors = generator.standard_normal((12, 5)).astype(np.float32)
+    return {
+        "dense": dense,
+        "lexical": abs(lexical).astype(np.float32),
+        "tokens": TokenVectors(vectors, np.array([0, 3, 3, 7, 12])),
+    }
+
+
+def test_canaries_allow_rounding_and_nothing_more(encoder, tmp_path):
+    stored = canaries_of(encoder)["dense"]
     assert stored.shape == (len(CANARIES), 27)
     noise = np.random.default_rng(0).standard_normal(stored.shape).astype(np.float32)
-    check_canaries(stored + np.float32(0.01) * noise, encoder)
+    save_canaries(Fixed(Embeddings(stored + np.float32(0.01) * noise)), tmp_path)
+    check_canaries(tmp_path, encoder)
+    save_canaries(Fixed(Embeddings(stored + 2 * noise)), tmp_path)
     with pytest.raises(hybrid.EncoderMismatch, match="other vectors than when the index was built"):
-        check_canaries(stored + 2 * noise, encoder)
-    with pytest.raises(hybrid.EncoderMismatch, match="canary vectors of shape"):
-        check_canaries(stored[:, :5], encoder)
+        check_canaries(tmp_path, encoder)
+    save_canaries(Fixed(Embeddings(stored[:, :5])), tmp_path)
+    with pytest.raises(hybrid.EncoderMismatch, match=r"canary vectors of shape \(4, 5\) \(dense\)"):
+        check_canaries(tmp_path, encoder)
+
+
+@pytest.mark.parametrize("part", ["dense", "lexical", "tokens"])
+def test_every_part_of_a_canary_is_compared(part, tmp_path):
+    save_canaries(Fixed(Embeddings(**canary_parts())), tmp_path)
+    assert all(np.load(path, allow_pickle=False).size for path in tmp_path.glob("*.npy"))
+    check_canaries(tmp_path, Fixed(Embeddings(**canary_parts())))
+    changed = canary_parts() | {part: canary_parts(seed=1)[part]}
+    with pytest.raises(hybrid.EncoderMismatch, match=f"the {part} vector of canary .* has cosine"):
+        check_canaries(tmp_path, Fixed(Embeddings(**changed)))
+    missing = canary_parts() | {part: None}
+    with pytest.raises(hybrid.EncoderMismatch, match=rf"\({part}\), not None"):
+        check_canaries(tmp_path, Fixed(Embeddings(**missing)))
+
+
+def test_the_worst_canary_is_named_with_its_cosine(tmp_path):
+    dense = np.eye(len(CANARIES), dtype=np.float32)
+    save_canaries(Fixed(Embeddings(dense)), tmp_path)
+    turned = dense.copy()
+    turned[1] = [1, 1, 0, 0]  # cosine 0.7071
+    turned[2] = [0, 0, 3, 4]  # cosine 0.6
+    with pytest.raises(hybrid.EncoderMismatch, match=r"def fibonacci.* cosine 0\.6000") as raised:
+        check_canaries(tmp_path, Fixed(Embeddings(turned)), "torch: index '2', given '3'")
+    assert "library versions differ: torch: index '2', given '3'" in str(raised.value)
+    assert CANARIES[1] not in str(raised.value)
+
+
+def test_a_canary_of_zeros_must_stay_one(tmp_path):
+    dense = np.eye(len(CANARIES), dtype=np.float32)
+    dense[0] = 0
+    save_canaries(Fixed(Embeddings(dense)), tmp_path)
+    check_canaries(tmp_path, Fixed(Embeddings(dense)))
+    for other in (1.0, np.nan):
+        changed = dense.copy()
+        changed[0, 0] = other
+        with pytest.raises(hybrid.EncoderMismatch, match="quick brown fox"):
+            check_canaries(tmp_path, Fixed(Embeddings(changed)))
+
+
+def test_library_versions_alone_make_no_other_encoder():
+    one, two = (Fixed(None, {"torch": version}) for version in ("2.1", "2.2"))
+    check_same(one.fingerprint(), two)
+    assert differing_versions(one.fingerprint(), two) == "torch: index '2.1', given '2.2'"
+    assert differing_versions(one.fingerprint(), one) == ""
+    assert differing_versions({"kind": "old"}, Fixed(None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1, 2], [np.nan, 0]], "for the text '', not NaN or infinity"),
+        ([[1, 2], [0, 0]], "for the text '', not zeros"),
+        ([[1, 2]], r"expected 2 vectors of 2 dimensions .* shape \(1, 2\)"),
+        ([[1, 2, 3]] * 2, r"expected 2 vectors of 2 dimensions .* shape \(2, 3\)"),
+    ],
+)
+def test_dense_vectors_that_cannot_be_indexed(rows, message):
+    found = Embeddings(np.array(rows, np.float32))
+    with pytest.raises(hybrid.EncoderError, match=message):
+        checked(found, ["cat", ""], Fixed(found, dimension=2))
+
+
+def test_other_parts_that_cannot_be_indexed():
+    parts = canary_parts()
+    fine = Embeddings(None, parts["lexical"], parts["tokens"])
+    assert checked(fine, CANARIES, Fixed(fine)) == fine
+    with pytest.raises(hybrid.EncoderError, match=r"lexical weights for 2 texts .* not for 4"):
+        checked(fine, ["a", "b"], Fixed(fine))
+    tokens = Embeddings(tokens=TokenVectors(np.full((2, 3), np.inf), np.array([0, 1, 2])))
+    with pytest.raises(hybrid.EncoderError, match="finite token vectors"):
+        checked(tokens, ["a", "b"], Fixed(tokens))
 
 
 def test_precomputed_wants_vectors():

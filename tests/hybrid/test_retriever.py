@@ -110,7 +110,7 @@ def test_an_encoder_that_fails_leaves_store_and_indexes_together():
     encoder = hybrid.FunctionEncoder(FailsOnSecondBatch(), "failing", 27)
     with hybrid.Retriever.create(encoder=encoder) as retriever:
         retriever.add([Document("a", "cats purr")])
-        with pytest.raises(ConnectionError):
+        with pytest.raises(hybrid.EncoderError, match="ConnectionError: the service is gone"):
             retriever.add([Document("a", "dogs bark"), Document("b", "birds sing")])
         assert [hit.text for hit in retriever.search("cats purr", k=5)] == ["cats purr"]
         retriever.add([Document("b", "birds sing")])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def test_a_folder_of_another_format(saved):
     manifest = saved / "manifest.json"
     values = json.loads(manifest.read_text("utf-8")) | {"format": 99}
     manifest.write_text(json.dumps(values), "utf-8")
-    with pytest.raises(IndexFormatError, match=r"format 2, but .* has format 99"):
+    with pytest.raises(IndexFormatError, match=r"format 3, but .* has format 99"):
         hybrid.Retriever.load(saved)
 
 
@@ -226,6 +227,52 @@ def other(texts):
 def test_another_encoder_is_refused(saved, given, message):
     with pytest.raises(EncoderMismatch, match=message):
         hybrid.Retriever.load(saved, encoder=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (hybrid.FunctionEncoder(letters, "words", 27), "name: index 'letters', given 'words'"),
+        (hybrid.FunctionEncoder(other, "letters", 27), r"vector of canary .* has cosine 0\."),
+    ],
+)
+def test_another_encoder_is_taken_when_asked_for_and_that_is_told(saved, given, message, caplog):
+    with hybrid.Retriever.load(saved, encoder=given, allow_mismatch=True) as opened:
+        assert opened.search("cats", k=1)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert re.search(f"opened in spite of a mismatch.*{message}", record.getMessage())
+
+
+def test_a_mismatch_that_cannot_be_allowed(saved, encoder, caplog):
+    short = hybrid.FunctionEncoder(lambda texts: letters(texts)[:, :9], "letters", 9)
+    with pytest.raises(EncoderMismatch, match="an encoder of 27 dimensions, not 9"):
+        hybrid.Retriever.load(saved, encoder=short, allow_mismatch=True)
+    with pytest.raises(EncoderMismatch, match="open the index with encoder="):
+        hybrid.Retriever.load(saved, allow_mismatch=True)
+    with hybrid.Retriever.load(saved, encoder=encoder, allow_mismatch=True):
+        assert caplog.records == []
+
+
+class Versioned(hybrid.FunctionEncoder):
+    """An encoder of some library."""
+
+    def fingerprint(self):
+        return super().fingerprint() | {"versions": {"library": self.version}}
+
+
+def versioned(embed, version):
+    made = Versioned(embed, "letters", 27)
+    made.version = version
+    return made
+
+
+def test_another_library_version_is_named_when_it_gives_other_vectors(tmp_path):
+    with hybrid.Retriever.from_texts(TEXTS, encoder=versioned(letters, "1")) as retriever:
+        retriever.save(tmp_path / "index")
+    hybrid.Retriever.load(tmp_path / "index", encoder=versioned(letters, "2")).close()
+    with pytest.raises(EncoderMismatch, match="versions differ: library: index '1', given '2'"):
+        hybrid.Retriever.load(tmp_path / "index", encoder=versioned(other, "2"))
 
 
 def test_an_encoder_for_an_index_without_one_is_refused(tmp_path, encoder):

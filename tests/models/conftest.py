@@ -1,5 +1,7 @@
 """Tiny models of the real shapes, with random weights, built on the spot."""
 
+import shutil
+
 import pytest
 
 TEXTS = [
@@ -68,3 +70,17 @@ def build_bge_m3(folder, seed=0):
 def bge_m3(tmp_path_factory):
     pytest.importorskip("FlagEmbedding", reason="the extra bge is not installed")
     return build_bge_m3(tmp_path_factory.mktemp("tiny-m3"))
+
+
+@pytest.fixture(scope="session")
+def hub(bge_m3, tmp_path_factory):
+    """Return a hub's cache with two revisions of the model ``tiny/m3``, as a download leaves it."""
+    cache = tmp_path_factory.mktemp("hub")
+    repository = cache / "models--tiny--m3"
+    (repository / "snapshots").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    shutil.copytree(bge_m3, repository / "snapshots" / "newer")
+    build_bge_m3(repository / "snapshots" / "older", seed=1)
+    (repository / "refs" / "main").write_text("newer")
+    (repository / "refs" / "old").write_text("older")
+    return cache
