@@ -1,7 +1,7 @@
 """Dense search beside FAISS, and the kinds of our index beside each other.
 
     python -m bench.dense flat --rows 100000 --dimension 384 1024
-    python -m bench.dense kinds --rows 100000 --kinds flat ivf hnsw
+    python -m bench.dense kinds --rows 100000 --kinds flat ivf ivf-pq hnsw
     python -m bench.dense filters --rows 100000 --vectors vectors.npz
 
 One thread.  Vectors are made up in clusters from a fixed seed, or read from a file with arrays D
@@ -117,6 +117,7 @@ def _compare(arguments: argparse.Namespace, shares: tuple[float, ...]) -> Record
                     "query_us": latency.steady_us,
                     "build_s": round(seconds, 1),
                     "mb": round(index.bytes / 1e6),
+                    "resident_mb": round(index.resident / 1e6, 1),
                 }
 
 
@@ -163,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--k", nargs="+", type=int, default=[10, 100])
         else:
             command.add_argument("--vectors", type=Path, help="an npz file with arrays D and Q")
-            command.add_argument("--kinds", nargs="+", default=["flat", "ivf"])
+            command.add_argument("--kinds", nargs="+", default=["flat", "ivf", "ivf-pq"])
     return parser
 
 
@@ -182,7 +183,7 @@ def main() -> None:
                 file.write(json.dumps({**shared, **record}) + "\n")
 
 
-_KINDS = "rows dimension kind share ann_recall@10 ann_recall@100 query_us build_s mb"
+_KINDS = "rows dimension kind share ann_recall@10 ann_recall@100 query_us build_s mb resident_mb"
 COMMANDS = {
     "flat": (flat, ["rows", "dimension", "k", "batch", "engine", "query_us", "ratio", "same"]),
     "kinds": (kinds, _KINDS.split()),

@@ -235,7 +235,9 @@ class Indexes:
         width = vectors.shape[1]
         if self.dense is None:
             choice = self.choices[1]
-            self.dense = DenseIndex(width, choice.metric, choice.kind, choice.storage)
+            self.dense = DenseIndex(
+                width, choice.metric, choice.kind, choice.storage, choice.memory
+            )
         if width != self.dense.dimension:
             raise DimensionMismatch(
                 f"expected vectors of {self.dense.dimension} dimensions, not {width}: was the "

@@ -57,11 +57,9 @@ class Retriever:
 
         Raises
         ------
-        FileExistsError
-            If the folder has something in it.  What a build left that was stopped before its first
-            commit does not count: it starts afresh, and takes from there what was embedded.
-        StoreError
-            If an index is being built in the folder.
+        FileExistsError, StoreError
+            If the folder has something else in it than what a stopped build left (its embeddings
+            are taken over), or an index is being built there.
         """
         return cls(new_state(path, choices))
 
@@ -129,12 +127,10 @@ class Retriever:
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such folder.
-        IndexFormatError
-            If it is not an index, or damaged, or of another format.
+        FileNotFoundError, IndexFormatError
+            If there is no such folder, or it is not an index, or damaged, or of another format.
         EncoderMismatch, AnalyzerMismatch
-            If the index was built with another encoder or analyzer; says what differs.
+            If the index was built with another one; says what differs.
         """
         return cls(opened_state(Path(path), encoder, analyzer, allow_mismatch))
 
@@ -149,7 +145,7 @@ class Retriever:
 
     @property
     def embedded(self) -> Embedded:
-        """How many texts the encoder has encoded so far, and how many it took from the cache."""
+        """How many texts were encoded so far, and how many embeddings came from the cache."""
         encoder = self._state.indexes.encoder
         return encoder.embedded if isinstance(encoder, CachedEncoder) else Embedded()
 
@@ -166,17 +162,13 @@ class Retriever:
     def add(self, documents: Iterable[Document]) -> Added:
         """Add documents; one whose id is there replaces it, the same content changes nothing.
 
+        They go in by the batch: when one fails, those before it are in, and nothing of its own.
+        In a folder they last only from the next `commit` on.
+
         Raises
         ------
-        ValueError
-            If an id comes twice.
-        EncoderError
-            If the encoder gives vectors that cannot be indexed.
-
-        Notes
-        -----
-        Documents go in by the batch: when one fails, the batches before it are in, and nothing of
-        its own.  In a folder they last only from the next `commit` on.
+        ValueError, EncoderError
+            If an id comes twice, or the encoder gives vectors that cannot be indexed.
         """
         ingest = self._ingest()
         try:

@@ -62,17 +62,20 @@ class Dense:
 
     Parameters
     ----------
-    kind : {"auto", "flat", "hnsw", "ivf"}
-        Flat is exact; "auto" takes IVF on large collections.
+    kind : {"auto", "flat", "hnsw", "ivf", "ivf-pq"}
+        Flat is exact; "auto" takes IVF on large collections, and IVF-PQ where memory is short.
     metric : {"cosine", "ip", "l2"}
         Cosine, dot product, or Euclidean distance.
     storage : {"float32", "float16", "int8"}
         How vectors are stored; scores are those of the stored vectors.
+    memory : int, optional
+        Bytes that the codes of "auto" may take in memory; None: no limit.
     """
 
-    kind: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
+    kind: Literal["auto", "flat", "hnsw", "ivf", "ivf-pq"] = "auto"
     metric: Literal["cosine", "ip", "l2"] = "cosine"
     storage: Literal["float32", "float16", "int8"] = "float32"
+    memory: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return the choices as JSON values."""

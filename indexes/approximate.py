@@ -108,6 +108,7 @@ class ShortCodes:
         lists = faiss.IndexFlat(width, kind)
         lists.add(_widened(centroids, width))
         self._codes = faiss.IndexIVFPQFastScan(lists, width, len(centroids), parts, 4, kind)
+        self._codes.pq.cp.min_points_per_centroid = 1  # or it warns on stderr
         with _one_thread():
             self._codes.train(_widened(sample, width))
 
@@ -171,7 +172,7 @@ def nearest(vectors: Vectors, centroids: Vectors, metric: Metric) -> NDArray[np.
     """Return the number of the centroid that is nearest to each vector."""
     with _one_thread():
         _, found = faiss.knn(vectors, centroids, 1, metric=_faiss_metric(metric))
-    return np.asarray(found[:, 0], np.int64)
+    return np.maximum(np.asarray(found[:, 0], np.int64), 0)
 
 
 def _widened(vectors: Vectors, width: int) -> Vectors:

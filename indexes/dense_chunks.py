@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.candidates import Scores
-from indexes.dense_kernels import STEP, encode, exact_many, to_bytes
+from indexes.dense_coding import STEP, encode, to_bytes
+from indexes.dense_kernels import exact_many
 from indexes.dense_native import LANES
 from indexes.segment import save_once
 from indexes.vectors import Metric, Vectors
@@ -50,7 +51,7 @@ class Chunk:
     scales : ndarray of float32, shape (room,)
         For int8: what 1 stands for in each vector; empty otherwise.
     codes, factors : ndarray
-        As `indexes.dense_kernels.encode` makes them; empty when nothing scans them.
+        As `indexes.dense_coding.encode` makes them; empty when nothing scans them.
     size : int
         How many slots are taken.
     home : Path or None

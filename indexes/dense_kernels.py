@@ -1,4 +1,4 @@
-"""Compiled loops over dense vectors: coding, the scan of codes, exact scores.
+"""Compiled loops over dense vectors: the scan of codes, exact scores.
 
 A vector x is kept a second time as bytes: x is about scale * c with whole numbers c from -127 to
 127.  For a query q, coded as q' in the same way, Cauchy and Schwarz give
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.compiled import compiled
+from indexes.dense_coding import STEP
 from indexes.dense_native import (
     LANES,
     TILE,
@@ -29,82 +30,12 @@ from indexes.dense_native import (
 )
 from indexes.native import lowest_bit, prefetch
 
-U8, U64, I64, F32, F64 = np.uint8, np.uint64, np.int64, np.float32, np.float64
-
-STEP = 32
-"""Stored vectors are padded with zeros to a multiple of so many numbers."""
+U64, I64, F32 = np.uint64, np.int64, np.float32
 
 GAIN, PER_ERROR, PER_LENGTH, SHIFT, BAR, SLACK = range(6)
 """What a query's terms are: see `reaching`; and half of what is between two equal bounds."""
 
 _LINE = 64
-
-
-@compiled
-def encode(
-    vectors: NDArray[np.float32],
-    first: int,
-    codes: NDArray[np.uint8],
-    factors: NDArray[np.float32],
-    squared: bool,
-) -> None:
-    """Code vectors for the slots from `first` on.
-
-    Parameters
-    ----------
-    vectors : ndarray of float32, shape (n, width)
-    first : int
-    codes : ndarray of uint8, shape (slots / LANES, groups, LANES, 4)
-        A code is c + 128.
-    factors : ndarray of float32, shape (slots / LANES, 4, LANES)
-        Scale, base, |x - x'| and |x'| of each slot, the last two rounded up.
-    squared : bool
-        Whether the base is -|x|^2, for Euclidean distances, and not 0.
-    """
-    for number in range(len(vectors)):
-        block, lane = divmod(first + number, LANES)
-        x = vectors[number]
-        scale = scale_of(x)
-        error = length = square = 0.0
-        for place in range(codes.shape[1] * 4):
-            value = F64(x[place]) if place < len(x) else 0.0
-            code = np.rint(value / F64(scale)) if scale > 0 else 0.0
-            codes[block, place // 4, lane, place % 4] = U8(I64(code) + 128)
-            error += (value - F64(scale) * code) ** 2
-            length += (F64(scale) * code) ** 2
-            square += value * value
-        factors[block, 0, lane] = scale
-        factors[block, 1, lane] = F32(-square) if squared else F32(0)
-        factors[block, 2, lane] = raised(error)
-        factors[block, 3, lane] = raised(length)
-
-
-@compiled
-def scale_of(x: NDArray[np.float32]) -> np.float32:
-    """Return what a code of 1 stands for; 0 for a vector too short to be coded."""
-    greatest = F32(0)
-    for value in x:
-        greatest = max(greatest, abs(value))
-    return F32(greatest / F32(127)) if greatest > F32(1e-30) else F32(0)
-
-
-@compiled
-def raised(square: float) -> np.float32:
-    """Return the root of a number as a float32 that is not below it."""
-    return F32(np.sqrt(square) * 1.000001 + 1e-37)
-
-
-@compiled
-def to_bytes(
-    vectors: NDArray[np.float32], codes: NDArray[np.int8], scales: NDArray[np.float32]
-) -> None:
-    """Round vectors to whole multiples of a scale of their own."""
-    for number in range(len(vectors)):
-        x = vectors[number]
-        scale = scale_of(x)
-        scales[number] = scale
-        for place in range(len(x)):
-            codes[number, place] = I64(np.rint(F64(x[place]) / F64(scale))) if scale > 0 else 0
 
 
 @compiled
@@ -126,7 +57,7 @@ def scan(  # noqa: PLR0913
     Parameters
     ----------
     codes, factors
-        As `encode` makes them.
+        As `indexes.dense_coding.encode` makes them.
     usable : ndarray of uint64
         A bit for each slot of the chunk.
     first : int
@@ -204,11 +135,9 @@ def _keep(  # noqa: PLR0913
 
 @compiled
 def best_of(values: NDArray[np.float32], rank: int) -> np.float32:
-    """Return the value of a rank, 1 for the greatest (Hoare's FIND; numpy's takes 12 s to compile).
+    """Return the value of a rank, 1 for the greatest.
 
-    References
-    ----------
-    Hoare, "Algorithm 65: FIND", CACM 4(7), 1961.
+    It is Hoare's FIND (CACM 4(7), 1961); that of numpy takes 12 s to compile.
     """
     left = values.copy()
     low, high, wanted = 0, len(left) - 1, rank - 1

@@ -2,7 +2,7 @@
 
 A model is exported once: transformer, pooling and all that follows as one graph, with weights of 8
 bits and a scale for each output channel (one for a whole matrix does not keep the vectors close).
-From then on neither torch nor sentence-transformers is needed.
+Then neither torch nor sentence-transformers is needed.
 """
 
 import hashlib
@@ -41,9 +41,8 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 class OnnxEncoder:
     """Dense vectors from a sentence-transformers model in int8: quicker on a CPU, nearly the same.
 
-    Texts are encoded one by one.  The scale of the 8-bit numbers is taken from all that goes
-    through the graph at once, so a vector would depend on its neighbours otherwise; and with
-    nothing to pad it is also the quickest.
+    Texts are encoded one by one: the scale of the 8-bit numbers is taken from all that goes through
+    the graph at once.  With nothing to pad it is also the quickest.
 
     Parameters
     ----------

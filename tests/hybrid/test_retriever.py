@@ -258,3 +258,11 @@ def test_languages_are_detected_at_the_first_documents():
     with hybrid.Retriever.from_texts([text], encoder="lsa") as retriever:
         assert retriever.explain("Katze", k=1).query_terms == ("katz",)
         assert retriever.search("Katze", k=1)
+
+
+def test_the_choices_for_the_dense_index_reach_it():
+    chosen = hybrid.Dense(kind="auto", metric="ip", storage="float16", memory=1)
+    with hybrid.Retriever.from_texts(["cats purr", "dogs bark"], dense=chosen) as retriever:
+        retriever.search("cats")
+        dense = retriever._state.indexes.dense
+    assert (dense.kind, dense.metric, dense.storage, dense.memory) == ("auto", "ip", "float16", 1)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes import DenseIndex, dense, dense_chunks, dense_kernels, flat
+from indexes import DenseIndex, dense_chunks, dense_kernels, finders, flat, listing
+from indexes.approximate import PROPOSED
 from tests import oracles
 
 METRICS = ("cosine", "ip", "l2")
@@ -89,12 +90,70 @@ def test_hnsw_forgets_deleted_rows_and_takes_new_ones(tmp_path):
 
 
 def test_auto_takes_lists_above_the_limit(monkeypatch):
-    monkeypatch.setattr(dense, "FLAT_LIMIT", 8 * 5000)
+    monkeypatch.setattr(listing, "FLAT_LIMIT", 8 * 5000)
     index = DenseIndex(8, "cosine", "auto")
     index.add(np.arange(5000), clustered(5000, 8))
     assert index.exact
     index.add([5000], clustered(1, 8))
     assert not index.exact
+
+
+def test_auto_takes_short_codes_where_memory_ends(tmp_path, caplog):
+    vectors = clustered(6000, 32)
+    ends = DenseIndex(32, memory=6000 * 40), DenseIndex(32, memory=6000 * 48)
+    with caplog.at_level("INFO"):
+        for index in ends:
+            index.add(np.arange(6000), vectors)
+            index.search(vectors[0], 3)
+    small, whole = ends
+    assert "is ivf-pq: " in caplog.text
+    assert "the codes of flat would take 288000 of 240000 bytes" in caplog.text
+    assert [index.exact for index in ends] == [False, True]
+    assert small.resident < 0.6 * whole.resident
+    assert saved(small, tmp_path / "a").memory == 240000
+    small.delete(range(4000))  # the codes of the others have room
+    assert pairs(small.search(vectors[5000], 20)) == pairs(
+        of_rows(vectors, range(4000, 6000)).search(vectors[5000], 20)
+    )
+    assert small.exact
+
+
+def of_rows(vectors, rows):
+    index = DenseIndex(vectors.shape[1])
+    index.add(rows, vectors[rows])
+    return index
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 30])
+@pytest.mark.parametrize("metric", METRICS)
+def test_short_codes_find_nearly_all_of_the_best(metric, dimension):
+    vectors = clustered(5000, dimension)
+    vectors *= np.random.default_rng(4).lognormal(0, 0.2, (5000, 1)).astype(np.float32)
+    exact, short = DenseIndex(dimension, metric, "flat"), DenseIndex(dimension, metric, "ivf-pq")
+    for index in (exact, short):
+        index.add(np.arange(5000), vectors)
+    assert not short.exact
+    assert not short._stored.chunks.coded
+    shared = 0
+    for query in clustered(50, dimension, seed=1):
+        found, best = short.search(query, 10), exact.search(query, 10)
+        assert pairs(found) == ranked(exact, query, found.rows, 10)
+        shared += int(np.isin(best.scores, found.scores).sum())
+    assert shared / 500 > 0.85  # measured: .88 to 1.0
+    assert len(short.search(vectors[0], 5000)) == PROPOSED
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("shape", ["spiked", "many lengths", "all equal", "tiny", "few values"])
+def test_short_codes_of_strange_vectors(metric, shape):
+    """They may find the wrong rows, but no wrong scores, and as many as they propose."""
+    vectors = SHAPES[shape](5000, 10)
+    index = DenseIndex(10, metric, "ivf-pq")
+    index.add(np.arange(5000), vectors)
+    for query in vectors[:3]:
+        found = index.search(query, 20)
+        assert len(found) == 20
+        assert pairs(found) == ranked(index, query, found.rows, 20)
 
 
 def ranked(index, query, rows, depth):
@@ -181,7 +240,7 @@ def test_small_storage_is_close_to_what_was_added(storage):
         assert small.score(query, rows) == pytest.approx(whole.score(query, rows), abs=4e-3)
 
 
-@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivf-pq"])
 @pytest.mark.parametrize("share", [1, 0.5, 0.05, 0.002])
 def test_filters_find_the_best_of_the_allowed(kind, share):
     vectors = clustered(6000, 24)
@@ -203,7 +262,7 @@ def test_filters_find_the_best_of_the_allowed(kind, share):
     assert shared / total > 0.97  # measured: 1.0 and, for lists, .99
 
 
-@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivf-pq"])
 def test_a_shorter_answer_is_a_prefix_for_every_kind(kind):
     index = DenseIndex(24, "l2", kind)
     index.add(np.arange(5000), clustered(5000, 24))
@@ -215,32 +274,34 @@ def test_a_shorter_answer_is_a_prefix_for_every_kind(kind):
                 assert pairs(index.search(query, depth, mask)) == longest[:depth]
 
 
-def test_lists_take_new_rows_forget_deleted_ones_and_are_made_anew(tmp_path):
+@pytest.mark.parametrize("kind", ["ivf", "ivf-pq"])
+def test_lists_take_new_rows_forget_deleted_ones_and_are_made_anew(kind, tmp_path):
     vectors = clustered(9000, 16)
-    index = DenseIndex(16, "cosine", "ivf")
+    index = DenseIndex(16, "cosine", kind)
     index.add(np.arange(5000), vectors[:5000])
     index.search(vectors[0], 1)
-    first = index._clusters
+    first = index._finders.clusters
     index.add(np.arange(5000, 6000), vectors[5000:6000])
     index.delete(range(0, 5000, 9))
     for state in (index, saved(index, tmp_path / "a")):
         assert state.search(vectors[5500], 1).rows.tolist() == [5500]
         assert 0 not in state.search(vectors[0], 500).rows
-        assert state._clusters.sorted == first.sorted
+        assert state._finders.clusters.sorted == first.sorted
         assert pairs(state.search(vectors[7], 50)) == pairs(index.search(vectors[7], 50))
     index.add(np.arange(6000, 9000), vectors[6000:])
     index.delete(range(1, 5000, 9))
     assert index.search(vectors[8500], 1).rows.tolist() == [8500]
-    assert index._clusters.sorted == len(index._slots) > first.sorted
+    assert index._finders.clusters.sorted == len(index._stored.slots) > first.sorted
     found = index.search(vectors[8500], 40)
     assert pairs(found) == ranked(index, vectors[8500], found.rows, 40)
 
 
-def test_lists_are_the_same_again():
+@pytest.mark.parametrize("kind", ["ivf", "ivf-pq"])
+def test_lists_are_the_same_again(kind):
     vectors = clustered(5000, 16)
     answers = []
     for _ in range(2):
-        index = DenseIndex(16, "ip", "ivf")
+        index = DenseIndex(16, "ip", kind)
         index.add(np.arange(5000), vectors)
         answers.append([pairs(index.search(query, 100)) for query in vectors[:20]])
     assert answers[0] == answers[1]
@@ -252,12 +313,12 @@ def saved(index, folder):
     return DenseIndex.load(folder)
 
 
-@pytest.mark.parametrize("kind", ["flat", "ivf"])
+@pytest.mark.parametrize("kind", ["flat", "ivf", "ivf-pq"])
 def test_chunks_are_filled_one_after_the_other_and_linked(kind, monkeypatch, tmp_path):
     """Chunks of 192 slots instead of 65,536, with adds and deletes across their borders."""
     monkeypatch.setattr(dense_chunks, "CHUNK", 192)
     monkeypatch.setattr(flat, "CHUNK", 192)
-    monkeypatch.setattr(dense, "_LEAST_LISTED", 500)
+    monkeypatch.setattr(finders, "LEAST_LISTED", 500)
     vectors = clustered(1000, 20)
     index, whole = DenseIndex(20, "ip", kind), DenseIndex(20, "ip", "flat")
     whole.add(np.arange(1000), vectors)
@@ -269,7 +330,7 @@ def test_chunks_are_filled_one_after_the_other_and_linked(kind, monkeypatch, tmp
         one.delete(range(100))
     first = saved(index, tmp_path / "a")
     again = saved(first, tmp_path / "b")
-    for number in range(len(index._chunks.chunks)):
+    for number in range(len(index._stored.chunks.chunks)):
         name = f"chunk-{number:04d}/vectors.npy"
         assert (tmp_path / "a" / name).samefile(tmp_path / "b" / name)
     first.add(range(1000, 1100), vectors[:100])
@@ -391,6 +452,7 @@ def test_a_row_without_a_vector_has_no_similarity():
         ((2, "dot"), "a metric of"),
         ((2, "ip", "tree"), "a kind of"),
         ((2, "ip", "flat", "float64"), "a storage of"),
+        ((2, "ip", "auto", "float32", -1), "memory as a number of bytes"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, message):
