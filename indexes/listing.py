@@ -16,7 +16,7 @@ from indexes.vectors import Vectors
 Kind = Literal["auto", "flat", "hnsw", "ivf", "ivf-pq"]
 
 FLAT_LIMIT = 800_000_000
-"""Numbers in all vectors above which "auto" takes lists: reading so many codes takes 40 ms.  At half
+"""Numbers in all vectors above which "auto" takes lists: their codes take 40 ms to read.  At half
 of it lists were no quicker (docs/adr/0010), and flat is exact."""
 
 LEAST_LISTED = 4096
