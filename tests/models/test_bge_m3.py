@@ -3,7 +3,11 @@
 import json
 import logging
 import shutil
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ import hybrid
 from hybrid.encoders.bge_m3 import BGEM3Encoder
 from tests.models.conftest import TEXTS, build_bge_m3
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("default")  # those libraries warn about themselves
 
 ODD = ["", " ", "cats", "</s> marks <pad> in <unk> text", "cats purr " * 200, "\x00 𝔘𝔫 ☃"]
@@ -327,3 +332,46 @@ def test_long_and_empty_input(bge_m3):
         retriever.add([hybrid.Document("long", "cats purr " * 2000), hybrid.Document("blank", " ")])
         assert retriever.search("cats", k=1)[0].doc_id == "long"
         assert retriever.search(" ") == []
+
+
+KILLED = """
+import os, signal, sys
+import hybrid
+from hybrid.encoders.bge_m3 import BGEM3Encoder
+
+folder, model, dies_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
+whole, seen = BGEM3Encoder.encode_documents, 0
+
+def encode(self, texts):
+    global seen
+    if len(texts) > 4 and seen >= dies_at:  # not the canaries
+        os.kill(os.getpid(), signal.SIGKILL)
+    seen += len(texts)
+    return whole(self, texts)
+
+BGEM3Encoder.encode_documents = encode
+documents = [hybrid.Document(str(n), f"cats purr number {n}") for n in range(600)]
+with hybrid.Retriever.create(folder, encoder=model) as retriever:
+    retriever.add(documents)
+    retriever.commit()
+    print(retriever.embedded.encoded, retriever.embedded.reused)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
+def test_a_build_that_was_killed_goes_on_with_all_three_indexes(bge_m3, tmp_path):
+    def build(dies_at):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "index"), str(bge_m3), str(dies_at)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+    assert build(256).returncode == -signal.SIGKILL
+    again = build(10_000)
+    assert again.returncode == 0, again.stderr
+    encoded, reused = map(int, again.stdout.split())
+    assert (encoded, reused) == (600 - 256, 256)
+    with hybrid.Retriever.load(tmp_path / "index") as opened:
+        assert len(opened) == 600
+        (hit,) = opened.search("cats purr number 17", k=1)
+        assert set(hit.parts) == {"bm25", "dense", "lexical", "multivector"}
+        hit = opened.search("number 599", k=1)[0]  # encoded by the second process
+        assert hit.doc_id == "599"
