@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from hybrid.analysis import Analyzer
 from hybrid.analyzers import as_analyzer, detected
@@ -20,6 +19,7 @@ from hybrid.text_analyzer import TextAnalyzer
 log = logging.getLogger(__name__)
 
 _BATCH = 500  # documents that are analysed, encoded and stored together
+_CHARACTERS = 250_000  # after which a batch is full: a model's token vectors take 1 KB a character
 _told: set[str] = set()  # what the user was told already in this process
 
 
@@ -76,20 +76,31 @@ class Ingest:
         return len(there)
 
     def _batches(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
-        stream = iter(documents)
-        while batch := list(islice(stream, _BATCH)):
-            for document in batch:
-                if not isinstance(document, Document):
-                    raise TypeError(
-                        f"expected hybrid.Document, not {type(document).__name__}: "
-                        f"for plain texts there is Retriever.from_texts"
-                    )
-                if document.doc_id in self._seen:
-                    raise ValueError(
-                        f"expected each document once, but the id {document.doc_id!r} came twice"
-                    )
-                self._seen.add(document.doc_id)
+        batch: list[Document] = []
+        size = 0
+        for document in documents:
+            self._check(document)
+            batch.append(document)
+            size += len(document.text)
+            full = size >= _CHARACTERS and not self.indexes.detect  # that wants to see many
+            if full or len(batch) == _BATCH:
+                yield batch
+                batch, size = [], 0
+        if batch:
             yield batch
+
+    def _check(self, document: Document) -> None:
+        """Raise unless it is a document that did not come yet."""
+        if not isinstance(document, Document):
+            raise TypeError(
+                f"expected hybrid.Document, not {type(document).__name__}: "
+                f"for plain texts there is Retriever.from_texts"
+            )
+        if document.doc_id in self._seen:
+            raise ValueError(
+                f"expected each document once, but the id {document.doc_id!r} came twice"
+            )
+        self._seen.add(document.doc_id)
 
     def _take(self, documents: list[Document]) -> list[str]:
         """Store and index documents; return the ids of those without text."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import hybrid
 from hybrid import RRF, Document, Weighted
+from hybrid.indexing import Indexes
 from tests.hybrid.conftest import TEXTS, letters
 
 
@@ -266,3 +267,17 @@ def test_the_choices_for_the_dense_index_reach_it():
         retriever.search("cats")
         dense = retriever._state.indexes.dense
     assert (dense.kind, dense.metric, dense.storage, dense.memory) == ("auto", "ip", "float16", 1)
+
+
+def test_long_documents_are_taken_a_few_at_a_time(monkeypatch):
+    sizes, prepare = [], Indexes.prepare
+
+    def spy(self, texts):
+        sizes.append(sum(map(len, texts)))
+        return prepare(self, texts)
+
+    monkeypatch.setattr(Indexes, "prepare", spy)
+    with hybrid.Retriever.create(encoder=None, analyzer="english") as retriever:
+        added = retriever.add(hybrid.Document(str(n), f"cats {n} " * 5000) for n in range(30))
+        assert (added.added, len(sizes) > 3) == (30, True)
+    assert max(sizes) < 300_000
