@@ -99,7 +99,7 @@ def passages(count: int, seed: int = 1) -> Passages:
     occurring = np.bincount(ids) > 0
     ids = (np.cumsum(occurring) - 1).astype(np.uint32)[ids]
     words = spell(int(occurring.sum()))
-    return Passages(ids, offsets, words, _document_frequencies(ids, offsets, len(words)))
+    return Passages(ids, offsets, words, document_frequencies(ids, offsets, len(words)))
 
 
 def questions(
@@ -192,7 +192,7 @@ def _with_repeats(
 
 
 @compiled
-def _document_frequencies(
+def document_frequencies(
     ids: NDArray[np.uint32], offsets: NDArray[np.int64], words: int
 ) -> NDArray[np.int64]:
     """Return in how many passages each word is; one pass, where NumPy would sort every passage."""

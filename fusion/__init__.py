@@ -1,19 +1,29 @@
 """Fusion of candidates: what several indexes say together, exactly and explained."""
 
-from fusion.exact import Arm, exact_top_k, fuse
+from fusion.catalogue import METHODS, method_named
+from fusion.exact import Limit, exact_top_k
 from fusion.fused import Certificate, Fused, Parts
-from fusion.methods import RRF, Method, Weighted
+from fusion.lists import fuse
+from fusion.methods import RRF, Bayes, ByRank, Comb, Condorcet, Method, Weighted
 from fusion.rescored import top_k
+from fusion.sources import Arm
 
 __all__ = [
+    "METHODS",
     "RRF",
     "Arm",
+    "Bayes",
+    "ByRank",
     "Certificate",
+    "Comb",
+    "Condorcet",
     "Fused",
+    "Limit",
     "Method",
     "Parts",
     "Weighted",
     "exact_top_k",
     "fuse",
+    "method_named",
     "top_k",
 ]

@@ -1,50 +1,75 @@
 """The exact fused top-k of several indexes.
 
-A row that one index found and another did not is scored by the other (`Index.score`), so no score
-is ever guessed.  Scores are fused by the threshold algorithm [1]_: read the lists down to a depth,
-bound what an unread row could still reach, stop when the k-th fused score is above that bound, and
-read deeper otherwise.  Ranks are fused over complete lists.
+A row that one index found and another did not is scored by the other (`Index.score`), or its rank
+is counted (`Index.ranks`), so nothing is ever guessed.  The answer is found by the threshold
+algorithm [1]_: read the lists down to a depth, bound what an unread row could still reach, stop
+when the k-th fused score is above that bound, and read deeper otherwise.
+
+Reading deeper is cheap for posting lists, and as dear as the first read where an index scans all of
+its vectors.  So an index that scans is read again only when no depth of the others can help.
+
+An approximate index vouches for a list of fixed length only.  It is read whole, and a row that is
+not on it counts at most as its last: then a bound holds, and the answer for k begins that for
+k + 1.
 
 References
 ----------
 .. [1] Fagin, Lotem, Naor, "Optimal Aggregation Algorithms for Middleware", PODS 2001.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fusion.fused import Certificate, Fused, Parts, cut
-from fusion.methods import RRF, Method, Weighted, reciprocal, weights_for
-from fusion.normalize import NORMS, Scale
-from indexes.base import Index
-from indexes.candidates import Candidates, Mask, Rows, Scores
+from fusion.combining import COMBINE, MONOTONE
+from fusion.fused import Certificate, Fused, cut
+from fusion.lists import fuse_read
+from fusion.methods import RRF, ByRank, Comb, Method, Weighted, weights_for
+from fusion.normalize import NORMS
+from fusion.sources import Arm, RankSource, ScoreSource, Source
+from fusion.table import Table, best_places, total
+from indexes.candidates import Candidates, Mask
 
 FIRST_DEPTH = 100
 """Rows read of each list at first; places beyond it are not shown in the parts of a hit."""
+
+APPROXIMATE_DEPTH = 1000
+"""Rows of an approximate index that count."""
+
+_DEEPER = 4
+_FETCHED_FIRST, _FETCHED_LEAST = 2, 32
+"""Times k, and at least: rows whose missing scores are fetched first; they set a bar."""
 
 Parallel = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """An index with the query in the form that it understands.
+class Limit:
+    """How far a search may go before it gives what it has; its certificate says what is proved.
 
     Attributes
     ----------
-    index, query
-        The two.
-    rescores : bool
-        Whether a search of the index is too slow for large collections, as it scores every row.
-        `fusion.rescored.top_k` then asks for the scores of what the others found; `exact_top_k`
-        searches it all the same.
+    depth : int, optional
+        Most rows to read of a list.
+    seconds : float, optional
+        Time after which nothing more is read.  The answer may then differ from run to run.
     """
 
-    index: Index[Any]
-    query: Any
-    rescores: bool = False
+    depth: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth is not None and self.depth < 1:
+            raise ValueError(f"expected a depth of at least 1, not {self.depth}")
+        if self.seconds is not None and not self.seconds >= 0:
+            raise ValueError(f"expected seconds >= 0, not {self.seconds}")
+
+
+NO_LIMIT = Limit()
 
 
 def exact_top_k(
@@ -53,6 +78,7 @@ def exact_top_k(
     k: int,
     allowed: Mask | None = None,
     parallel: Parallel = map,
+    limit: Limit = NO_LIMIT,
 ) -> Fused:
     """Return the best `k` rows of all indexes together.
 
@@ -60,7 +86,7 @@ def exact_top_k(
     ----------
     arms : mapping of str to Arm
         The indexes by name, each with the query.
-    method : RRF or Weighted
+    method : Method
         How to fuse.
     k : int
         Most rows to return, >= 1.  The answer for k is a prefix of the answer for k + 1.
@@ -68,6 +94,8 @@ def exact_top_k(
         Which rows may be found, by row number.
     parallel : callable
         Works like `map`; an executor's `map` searches the indexes at the same time.
+    limit : Limit
+        When to stop though the answer is not proved.
 
     Raises
     ------
@@ -78,45 +106,43 @@ def exact_top_k(
         raise ValueError(f"expected k of at least 1, not {k}")
     weights = weights_for(method, arms)
     used = {name: arms[name] for name in weights}
-    reader = _Reader(used, allowed, parallel)
-    if isinstance(method, Weighted):
-        return _fuse_scores(used, method, weights, k, reader)
-    lists = reader.read({name: max(len(arm.index), 1) for name, arm in used.items()})
-    rows, parts = _fuse_ranks(
-        lists, method, weights, lambda name, rows: used[name].index.score(used[name].query, rows)
-    )
-    return cut(k, rows, parts, _certificate(lists, _approximate(used)))
+    sources = _sources(used, method, weights, allowed)
+    if sources is None:
+        return fuse_read(used, method, weights, k, (allowed, parallel))
+    search = _Threshold(sources, _combination(method), k, _Reader(used, allowed, parallel), limit)
+    return search.answer()
 
 
-def fuse(lists: Mapping[str, Candidates], method: RRF, k: int) -> Fused:
-    """Return the best `k` rows of ranked lists by their ranks alone.
+def _sources(
+    arms: Mapping[str, Arm], method: Method, weights: Mapping[str, float], allowed: Mask | None
+) -> dict[str, Source] | None:
+    """Return what the threshold algorithm reads; None where a method is defined by lists."""
+    if not isinstance(method, (RRF, ByRank, Weighted, Comb)) or method.missing != "exact":
+        return None
+    if isinstance(method, (RRF, ByRank)):
+        k = method.k if isinstance(method, RRF) else None
+        return {name: RankSource(arm, weights[name], allowed, k) for name, arm in arms.items()}
+    if method.norm not in NORMS or _combination(method) not in MONOTONE:
+        return None
+    norm = NORMS[method.norm]
+    return {
+        name: ScoreSource(arm, weights[name], norm(arm.index, arm.query))
+        for name, arm in arms.items()
+    }
 
-    For lists that come from elsewhere.  The score of a row in an index whose list does not have
-    it is unknown here and comes back as NaN.
 
-    Raises
-    ------
-    TypeError
-        If the method needs scores: a list does not know those of rows that it lacks, and they
-        are never guessed.  `exact_top_k` computes them.
-    """
-    if not isinstance(method, RRF):
-        raise TypeError("expected RRF: fusing scores needs the indexes, see exact_top_k")
-    weights = weights_for(method, lists)
-
-    def listed(name: str, rows: Rows) -> Scores:
-        scores = np.full(len(rows), np.nan, np.float32)
-        scores[np.searchsorted(rows, lists[name].rows)] = lists[name].scores
-        return scores
-
-    used = {name: lists[name] for name in weights}
-    rows, parts = _fuse_ranks(used, method, weights, listed)
-    return cut(k, rows, parts, _certificate(used, ()))
+def _combination(method: Method) -> str:
+    """Return how the values of a row become its score, by name in `fusion.combining`."""
+    if isinstance(method, Comb):
+        return method.of
+    if isinstance(method, ByRank):
+        return {"isr": "mnz", "log-isr": "log-mnz"}.get(method.gain, "sum")
+    return "sum"
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads the lists of all arms to a depth."""
+    """Reads lists to a depth."""
 
     arms: Mapping[str, Arm]
     allowed: Mask | None
@@ -127,87 +153,133 @@ class _Reader:
             arm = self.arms[name]
             return arm.index.search(arm.query, depths[name], self.allowed)
 
-        return dict(zip(self.arms, self.parallel(one, self.arms), strict=True))
+        return dict(zip(depths, self.parallel(one, depths), strict=True))
 
 
-def _fuse_scores(
-    arms: Mapping[str, Arm], method: Weighted, weights: Mapping[str, float], k: int, reader: _Reader
-) -> Fused:
-    """Fuse scores by the threshold algorithm."""
-    scales = {name: NORMS[method.norm](arm.index, arm.query) for name, arm in arms.items()}
-    depth = max(FIRST_DEPTH, k)
-    while True:
-        lists = reader.read(dict.fromkeys(arms, depth))
-        rows = _union(lists)
-        parts = {}
-        for name, arm in arms.items():
-            scores = arm.index.score(arm.query, rows)
-            shown = _places(lists[name].first(FIRST_DEPTH), rows)
-            parts[name] = Parts(shown, scores, scales[name].of(scores), weights[name])
-        ended = all(len(found) < depth for found in lists.values())
-        bound = -np.inf if ended else _bound(arms, lists, depth, scales, weights)
-        fused = cut(k, rows, parts, _certificate(lists, _approximate(arms), bound))
-        if ended or (len(fused) == k and fused.scores[-1] > np.float32(bound)):
-            return fused
-        depth *= 4
+class _Threshold:
+    """One run of the threshold algorithm.
 
-
-def _bound(
-    arms: Mapping[str, Arm],
-    lists: Mapping[str, Candidates],
-    depth: int,
-    scales: Mapping[str, Scale],
-    weights: Mapping[str, float],
-) -> float:
-    """Return the most that a row which is on no list can score.
-
-    It is summed in the order of the real scores.  Rounding keeps the order of numbers, so no
-    unread row can come out above it by rounding either.
+    Attributes
+    ----------
+    depths : dict of str to int
+        How many rows of each list were asked for.
+    lists : dict of str to Candidates
+        What came.
     """
-    total = 0.0
-    for name, arm in arms.items():
-        found = lists[name]
-        cut = len(found) == depth or (not arm.index.exact and len(found))
-        highest = float(found.scores[-1]) if cut else arm.index.unranked(arm.query)
-        if highest == -np.inf:
+
+    def __init__(
+        self, sources: Mapping[str, Source], combine: str, k: int, reader: _Reader, limit: Limit
+    ) -> None:
+        self._sources, self._combine, self._k = sources, combine, k
+        self._reader, self._limit = reader, limit
+        self._weights = {name: source.weight for name, source in sources.items()}
+        self._ends = np.inf if limit.seconds is None else time.monotonic() + limit.seconds
+        self._approximate = tuple(
+            name for name, source in sources.items() if not source.arm.index.exact
+        )
+        first = max(FIRST_DEPTH, k)
+        self.depths = {
+            name: self._capped(APPROXIMATE_DEPTH if name in self._approximate else first)
+            for name in sources
+        }
+        self.lists: dict[str, Candidates] = {}
+
+    def answer(self) -> Fused:
+        """Return the best rows, proved unless the limit was reached."""
+        wanted = dict(self.depths)
+        while True:
+            self.depths.update(wanted)
+            self.lists.update(self._reader.read(wanted))
+            bound = self._bound()
+            fused = self._best(bound)
+            kth = float(fused.scores[-1]) if len(fused) == self._k else -np.inf
+            if bound == -np.inf or kth > np.float32(bound) or time.monotonic() >= self._ends:
+                break
+            wanted = self._deeper(kth)
+            if not wanted:
+                break
+        for name, source in self._sources.items():
+            fused = source.finish(name, fused)
+        return fused
+
+    def _capped(self, depth: int) -> int:
+        return depth if self._limit.depth is None else min(depth, self._limit.depth)
+
+    def _ended(self, name: str) -> bool:
+        """Whether there is no more to read of a list."""
+        whole = name in self._approximate and self.depths[name] == APPROXIMATE_DEPTH
+        return whole or len(self.lists[name]) < self.depths[name]
+
+    def _bound(self, read_to_end: Collection[str] = ()) -> float:
+        """Return the most that a row can score which is on no list.
+
+        It is summed in the order of the real scores.  Rounding keeps the order of numbers, so no
+        unread row can come out above it by rounding either.
+
+        Parameters
+        ----------
+        read_to_end : collection of str
+            Lists that are taken as if there were no more to read.
+        """
+        ends = {name: self._ended(name) or name in read_to_end for name in self._sources}
+        if all(ends.values()):
             return -np.inf
-        total += weights[name] * ((highest - scales[name].origin) * scales[name].slope)
-    return total
+        values, listed = np.empty((len(ends), 1)), np.empty((len(ends), 1), np.bool_)
+        for line, (name, source) in enumerate(self._sources.items()):
+            values[line] = source.ceiling(self.lists[name], ended=ends[name])
+            listed[line] = source.lists_others(ended=ends[name])
+        shares = np.array([[weight] for weight in self._weights.values()])
+        return float(total(COMBINE[self._combine](shares * values, listed))[0])
 
+    def _deeper(self, kth: float) -> dict[str, int]:
+        """Return which lists to read on, and how deep."""
+        more = {name: self._capped(depth * _DEEPER) for name, depth in self.depths.items()}
+        still = [n for n in more if not self._ended(n) and more[n] > self.depths[n]]
+        cheap = [name for name in still if not self._sources[name].arm.index.scans]
+        if cheap and kth > self._bound(cheap):
+            still = cheap
+        return {name: more[name] for name in still}
 
-def _fuse_ranks(
-    lists: Mapping[str, Candidates],
-    method: RRF,
-    weights: Mapping[str, float],
-    score: Callable[[str, Rows], Scores],
-) -> tuple[Rows, dict[str, Parts]]:
-    """Return all rows of the lists, ascending, and their parts by reciprocal rank."""
-    rows = _union(lists)
-    parts = {}
-    for name, found in lists.items():
-        ranks = _places(found, rows)
-        parts[name] = Parts(ranks, score(name, rows), reciprocal(ranks, method.k), weights[name])
-    return rows, parts
+    def _best(self, bound: float) -> Fused:
+        """Return the best of the rows that were read; all that can matter of them is fetched."""
+        table = self._table()
+        upper = total(table.contributions(self._combine))
+        at = best_places(table.rows, upper, max(_FETCHED_FIRST * self._k, _FETCHED_LEAST))
+        self._fetch(table, at)
+        if len(at) < len(upper):
+            scores = total(table.at(at).contributions(self._combine))
+            bar = np.partition(scores, -self._k)[-self._k]  # the k-th best can only be higher
+            reach = np.flatnonzero(upper >= bar)
+            self._fetch(table, reach)
+            at = reach
+        certificate = Certificate(
+            not self._approximate,
+            self._approximate,
+            {name: len(found) for name, found in self.lists.items()},
+            bound,
+        )
+        chosen = table.at(at)
+        return cut(chosen, chosen.contributions(self._combine), self._k, certificate)
 
+    def _table(self) -> Table:
+        """Return all rows that were read, with what is known of them and bounds of the rest."""
+        table = Table.of(self.lists, self._weights)
+        for line, name in enumerate(table.names):
+            source, found, ended = self._sources[name], self.lists[name], self._ended(name)
+            off = source.ceiling(found, ended=ended)
+            table.values[line] = np.concatenate([[off], source.values(found)])[table.ranks[line]]
+            table.listed[line] |= source.lists_others(ended=ended)
+            table.known[line] |= source.knows_others(ended=ended)
+        return table
 
-def _union(lists: Mapping[str, Candidates]) -> Rows:
-    """Return the distinct rows of all lists, ascending."""
-    return np.unique(np.concatenate([found.rows for found in lists.values()]))
-
-
-def _places(found: Candidates, rows: Rows) -> Rows:
-    """Return the place of each of `rows` (ascending) on a list, 0 for those not on it."""
-    places = np.zeros(len(rows), np.int64)
-    places[np.searchsorted(rows, found.rows)] = np.arange(1, len(found) + 1)
-    return places
-
-
-def _approximate(arms: Mapping[str, Arm]) -> tuple[str, ...]:
-    return tuple(name for name, arm in arms.items() if not arm.index.exact)
-
-
-def _certificate(
-    lists: Mapping[str, Candidates], approximate: tuple[str, ...], bound: float = -np.inf
-) -> Certificate:
-    depths = {name: len(found) for name, found in lists.items()}
-    return Certificate(not approximate, approximate, depths, bound)
+    def _fetch(self, table: Table, at: NDArray[np.intp]) -> None:
+        """Fetch what is not known of the rows at some places."""
+        for line, name in enumerate(table.names):
+            places = at[~table.known[line, at]]
+            if len(places):
+                found = self._sources[name].fetch(table.rows[places], self.lists[name])
+                table.ranks[line, places] = found.ranks
+                table.scores[line, places] = found.scores
+                table.values[line, places] = found.values
+                table.listed[line, places] = found.listed
+                table.known[line, places] = True

@@ -1,27 +1,25 @@
 """Fusion with an index that only scores: late interaction over what the others found.
 
 Such an index has no list to read: its search scores every row.  So the others are fused first, with
-that index at its floor for every row, which is a fusion of scores like any other and as exact.  The
-first `POOL` rows of it are then given their scores; all rows behind them keep the floor.
+that index at its floor for every row.  The first `POOL` rows of that fusion are then given their
+scores, and everything is fused again: now the index has a list, these rows, and its floor for all
+others.  Both are fusions like any other, and as exact.
 
-The order is score descending, row ascending over the whole answer, and that for k begins that for
-k + 1: the pool does not depend on k, a row that is given its score only rises, and rows behind the
-pool stand in the order of the first fusion, whose scores they keep.
+The pool does not depend on k, so the answer for k begins that for k + 1.
 """
 
-import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fusion.exact import Arm, Parallel, exact_top_k
-from fusion.fused import Fused, Parts, cut
-from fusion.methods import RRF, Method, reciprocal, weights_for
-from fusion.normalize import NORMS
-from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Rows, Scores, order, top
+from fusion.exact import NO_LIMIT, Limit, Parallel, exact_top_k
+from fusion.fused import Fused
+from fusion.methods import Method, weights_for
+from fusion.sources import Arm
+from indexes.base import Index, Statistics
+from indexes.candidates import Candidates, Mask, Rows, Scores, places, top
 
 POOL = 256
 """Rows that an index which only scores is asked for, whatever k."""
@@ -33,6 +31,7 @@ def top_k(
     k: int,
     allowed: Mask | None = None,
     parallel: Parallel = map,
+    limit: Limit = NO_LIMIT,
 ) -> Fused:
     """Return the best `k` rows of all indexes together, some of which may only score.
 
@@ -41,26 +40,30 @@ def top_k(
     cheap, and every row gets its score.
     """
     weights = weights_for(method, arms)
-    scorers = [name for name in weights if arms[name].rescores and len(arms[name].index) > POOL]
-    if k < 1 or not scorers or len(scorers) == len(weights):
-        return exact_top_k(arms, method, k, allowed, parallel)
-    pooled = {name: _Pooled(arms[name]) for name in scorers}
-    late = {name: replace(arms[name], index=index) for name, index in pooled.items()}
-    first = exact_top_k({**arms, **late}, method, max(k, POOL), allowed, parallel)
-    parts = {
-        name: _rescored(pooled[name], part, first.rows, method) if name in pooled else part
-        for name, part in first.parts.items()
+    late = [name for name in weights if arms[name].rescores and len(arms[name].index) > POOL]
+    if k < 1 or not late or len(late) == len(weights):
+        return exact_top_k(arms, method, k, allowed, parallel, limit)
+    pooled = {name: _Pooled(arms[name]) for name in late}
+    seen: dict[str, Index[Any]] = {
+        name: pooled[name] if name in pooled else _Remembered(arm.index)
+        for name, arm in arms.items()
     }
+    both = {name: replace(arm, index=seen[name]) for name, arm in arms.items()}
+    first = exact_top_k(both, method, POOL, allowed, parallel, limit)
+    for index in pooled.values():
+        index.take(first.rows)
+    fused = exact_top_k(both, method, k, allowed, parallel, limit)
+    read = {n: depth for n, depth in fused.certificate.depths.items() if n not in pooled}
     certificate = replace(
-        first.certificate,
-        exact=False,
-        depths={name: n for name, n in first.certificate.depths.items() if name not in pooled},
-        rescored=tuple(scorers),
-        pool=min(len(first), POOL),
+        fused.certificate, exact=False, depths=read, rescored=tuple(late), pool=len(first)
     )
-    ascending = np.argsort(first.rows)
-    parts = {name: part.at(ascending) for name, part in parts.items()}
-    return cut(k, first.rows[ascending], parts, certificate)
+    parts = {
+        name: replace(part, ranks=places(pooled[name].found, fused.rows))
+        if name in pooled
+        else part
+        for name, part in fused.parts.items()
+    }
+    return replace(fused, parts=parts, certificate=certificate)
 
 
 class _Pooled:
@@ -72,7 +75,7 @@ class _Pooled:
         The rows of the pool that are above the floor; none before there is a pool.
     """
 
-    exact = True
+    exact, scans = True, False
 
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
@@ -82,12 +85,8 @@ class _Pooled:
     def __len__(self) -> int:
         return len(self.found)
 
-    @functools.cached_property
-    def _spread(self) -> Statistics:
-        return self._arm.index.statistics(self._arm.query)
-
     def statistics(self, query: Any) -> Statistics:
-        return self._spread
+        return self._arm.index.statistics(query)
 
     def unranked(self, query: Any) -> float:
         return self._floor
@@ -101,25 +100,60 @@ class _Pooled:
         return [self.found.first(depth) for _ in queries]
 
     def score(self, query: Any, rows: Rows) -> Scores:
-        return np.full(len(rows), self._floor, np.float32)
+        known = np.append(np.float32(self._floor), self.found.scores)
+        return np.asarray(known[places(self.found, rows)])
 
-    def take(self, pool: Rows) -> Scores:
+    def ranks(self, query: Any, rows: Rows, allowed: Mask | None = None) -> Rows:
+        return places(self.found, rows)
+
+    def take(self, pool: Rows) -> None:
         """Score the rows of the pool."""
         scores = self._arm.index.score(self._arm.query, pool)
         above = scores > self._floor
         self.found = top(pool[above], scores[above], max(len(pool), 1))
-        return scores
 
 
-def _rescored(index: _Pooled, part: Parts, rows: Rows, method: Method) -> Parts:
-    """Return the part of an index once it has scored the pool, the first of `rows`."""
-    pool = rows[:POOL]
-    scores = part.scores.copy()
-    scores[: len(pool)] = index.take(pool)
-    ranks = np.zeros(len(rows), np.int64)
-    ranks[order(pool, scores[: len(pool)])[: len(index)]] = np.arange(1, len(index) + 1)
-    if isinstance(method, RRF):
-        normalised = reciprocal(ranks, method.k)
-    else:
-        normalised = NORMS[method.norm](index, None).of(scores)
-    return Parts(ranks, scores, normalised, part.weight)
+class _Remembered:
+    """An index that does not search again for what it has found, for one query."""
+
+    def __init__(self, index: Index[Any]) -> None:
+        self._index = index
+        self._found, self._depth = Candidates.none(), 0
+        self._allowed: Mask | None = None
+        self._spread: Statistics | None = None
+
+    @property
+    def exact(self) -> bool:
+        return self._index.exact
+
+    @property
+    def scans(self) -> bool:
+        return self._index.scans
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def search(self, query: Any, depth: int, allowed: Mask | None = None) -> Candidates:
+        if depth > self._depth or allowed is not self._allowed:
+            self._found = self._index.search(query, depth, allowed)
+            self._depth, self._allowed = depth, allowed
+        return self._found.first(depth)
+
+    def search_many(
+        self, queries: Any, depth: int, allowed: Mask | None = None
+    ) -> list[Candidates]:
+        return self._index.search_many(queries, depth, allowed)
+
+    def score(self, query: Any, rows: Rows) -> Scores:
+        return self._index.score(query, rows)
+
+    def ranks(self, query: Any, rows: Rows, allowed: Mask | None = None) -> Rows:
+        return self._index.ranks(query, rows, allowed)
+
+    def unranked(self, query: Any) -> float:
+        return self._index.unranked(query)
+
+    def statistics(self, query: Any) -> Statistics:
+        if self._spread is None:
+            self._spread = self._index.statistics(query)
+        return self._spread

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid.encoders.cache import Embedded
-from hybrid.results import ExplainedHit, Explanation, Hit, Part
+from hybrid.results import ExplainedHit, Explanation, Hit, Part, listed
 from hybrid.snippets import Snippet, best_snippet, marked
 from hybrid.text_analyzer import TextAnalyzer
 
@@ -82,10 +82,19 @@ def show_explanation(explanation: Explanation, highlighter: Highlighter) -> None
         console.print(Text.assemble(f"{found.hit.rank}. ", highlighter.heading(found.hit)))
         console.print(highlighter.snippet(found.hit))
         console.print(_sum(found))
-        matched = ", ".join(f"{term} {impact:.3f}" for term, impact in found.terms.items())
-        console.print(Text(f"matched: {matched or 'no term of the question'}\n"))
+        console.print(Text(_reasons(found)))
     spent = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in explanation.timings_ms.items())
     console.print(Text(f"answer: {explanation.certificate}\ntime: {spent}", "dim"))
+
+
+def _reasons(found: ExplainedHit) -> str:
+    """Return which terms matched, and which index alone would have missed the hit."""
+    lines = [f"matched: {listed(found.terms) or 'no term of the question'}"]
+    if found.lexical_terms:
+        lines.append(f"weights: {listed(found.lexical_terms)}")
+    if found.missed_by:
+        lines.append(f"missed by: {', '.join(found.missed_by)}")
+    return "\n".join([*lines, ""])
 
 
 def _sum(found: ExplainedHit) -> Table:

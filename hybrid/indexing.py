@@ -1,7 +1,7 @@
 """The parallel indexes over one store: what a text becomes in each, and what a question becomes."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hybrid.encoders.base import (
     Vectors,
     dense_of,
 )
+from hybrid.encoders.cache import CachedEncoder
 from hybrid.encoders.canaries import save_canaries
 from hybrid.encoders.function import Precomputed
 from hybrid.errors import DimensionMismatch, EncoderError
@@ -23,7 +24,7 @@ from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
 from indexes import BM25Index, DenseIndex, LexicalIndex, MultiVectorIndex
-from indexes.candidates import Rows
+from indexes.candidates import Rows, Scores
 from indexes.multivector import TokenVectors, check_tokens
 from indexes.terms import TermBatch
 
@@ -174,6 +175,16 @@ class Indexes:
                 tokens = embeddings.tokens.of(number)
                 asked[place]["multivector"] = Arm(self.multivector, tokens, rescores=True)
         return asked
+
+    def lexical_parts(self, arms: Mapping[str, Arm], rows: Sequence[int]) -> dict[str, Scores]:
+        """Return what each token of a question adds to the learned weights' score of some rows."""
+        if self.lexical is None or "lexical" not in arms:
+            return {}
+        parts = self.lexical.parts(arms["lexical"].query, rows)
+        encoder = self.encoder.encoder if isinstance(self.encoder, CachedEncoder) else self.encoder
+        spell = getattr(encoder, "spelled", None)
+        names = [str(term) for term in parts] if spell is None else spell(list(parts))
+        return dict(zip(names, parts.values(), strict=True))
 
     def default_fusion(self) -> Method:
         """Return the fusion that measurement favours for this encoder (docs/adr/0004, 0011).

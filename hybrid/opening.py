@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from fusion import Method
-from fusion.methods import from_settings, settings_of
+from fusion.catalogue import from_settings, settings_of
 from hybrid import snapshot
 from hybrid.analyzers import reopen as reopen_analyzer
 from hybrid.chunking import Chunker
 from hybrid.encoders import as_encoder, reopen
 from hybrid.encoders.base import CorpusEncoder, Encoder, check_same, differing_versions
 from hybrid.encoders.cache import FILE_NAME, CachedEncoder
-from hybrid.encoders.canaries import check_canaries
+from hybrid.encoders.canaries import CANARIES, check_canaries
 from hybrid.encoders.function import Precomputed
 from hybrid.errors import EncoderMismatch, IndexFormatError
 from hybrid.indexing import Indexes
@@ -27,6 +27,7 @@ from hybrid.unfinished import clear, is_unfinished
 
 log = logging.getLogger(__name__)
 
+_ROWS_AT_ONCE = 1000
 _SETTINGS = ("analyzer", "bm25", "changed_since_fit", "chunker", "dense", "encoder", "fusion")
 
 
@@ -115,6 +116,7 @@ def commit(state: State, folder: Path) -> None:
     state.indexes.settle(state.store)
     state.store.commit()
     snapshot.write(folder, state.store.generation, state.settings(), state.indexes.save)
+    _prune(state, folder)
 
 
 def copy(state: State, folder: Path) -> None:
@@ -136,10 +138,14 @@ def _encoder_of(
         if given is not None:
             raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
         return None
-    if given is None or given == "lsa" or not allow_mismatch:
+    if given is None or not allow_mismatch:
         return reopen(fingerprint, given, files, analyzer)
     encoder = as_encoder(given, analyzer)
+    if isinstance(encoder, CorpusEncoder) and not encoder.fitted_on:
+        return reopen(fingerprint, given, files, analyzer)  # it stands for the one that is stored
     dimension = fingerprint.get("dimension")
+    if fingerprint["kind"] == "lsa":  # depends on the corpus
+        dimension = reopen(fingerprint, None, files, analyzer).dimension
     if encoder.dimension != dimension:
         raise EncoderMismatch(
             f"expected an encoder of {dimension} dimensions, not {encoder.dimension}: with another "
@@ -159,6 +165,23 @@ def _told(kind: type[Exception], *, instead: bool) -> Iterator[None]:
         if not instead:
             raise
         log.warning("opened in spite of a mismatch, scores may be worthless: %s", error)
+
+
+def _prune(state: State, folder: Path) -> None:
+    """Drop embeddings that no chunk has any more; a file elsewhere may be that of others, too."""
+    encoder, store, count = state.indexes.encoder, state.store, len(state.indexes.bm25)
+    if not isinstance(encoder, CachedEncoder) or encoder.path is None:
+        return
+    if encoder.path.resolve() != (folder / FILE_NAME).resolve():
+        return
+
+    def needed() -> Iterator[str]:
+        yield from CANARIES
+        rows = store.rows()
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            yield from store.texts(rows[start : start + _ROWS_AT_ONCE].tolist())
+
+    encoder.prune(count + len(CANARIES), needed)
 
 
 def _cached(

@@ -52,6 +52,9 @@ class Hit:
         What each index said, by its name.
     row : int
         Number of the chunk in the store.
+    proved : bool
+        Whether no chunk that was not looked at can stand before it: always, unless the search had
+        a limit.
     """
 
     rank: int
@@ -65,6 +68,7 @@ class Hit:
     end: int
     parts: Mapping[str, Part]
     row: int
+    proved: bool = True
 
 
 def hits_of(fused: Fused, chunks: list[StoredChunk]) -> list[Hit]:
@@ -82,6 +86,7 @@ def hits_of(fused: Fused, chunks: list[StoredChunk]) -> list[Hit]:
             end=chunk.end,
             parts=_parts_at(fused, place),
             row=chunk.row,
+            proved=place < fused.certificate.proved,
         )
         for place, chunk in enumerate(chunks)
     ]
@@ -128,10 +133,16 @@ class ExplainedHit:
         Here every part has its rank, however deep.
     terms : mapping of str to float
         What each matched term of the question adds to the BM25 score, largest first.
+    lexical_terms : mapping of str to float
+        The same of the learned weights.
+    missed_by : tuple of str
+        The indexes that alone would not have it among as many hits.
     """
 
     hit: Hit
     terms: Mapping[str, float]
+    lexical_terms: Mapping[str, float]
+    missed_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,7 @@ class Explanation:
     certificate : Certificate or None
         What was proved of the answer; None when nothing was searched.
     timings_ms : mapping of str to float
-        Milliseconds for each stage.
+        Milliseconds for each stage; those of an index are part of those of the search.
     """
 
     query: str
@@ -169,7 +180,15 @@ class Explanation:
                     f"   {name:11} {place:>11}  score {part.score:9.4f}  -> "
                     f"{part.normalised:8.4f} x {part.weight:.2f} = {part.contribution:8.4f}"
                 )
-            matched = ", ".join(f"{term} {impact:.3f}" for term, impact in found.terms.items())
-            lines.append(f"   matched   {matched or '(no term of the question)'}")
+            lines.append(f"   matched   {listed(found.terms) or '(no term of the question)'}")
+            if found.lexical_terms:
+                lines.append(f"   weights   {listed(found.lexical_terms)}")
+            if found.missed_by:
+                lines.append(f"   missed by {', '.join(found.missed_by)}")
         spent = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in self.timings_ms.items())
         return "\n".join([*lines, f"answer: {self.certificate}", f"time: {spent}"])
+
+
+def listed(impacts: Mapping[str, float]) -> str:
+    """Return terms with what they add, in words."""
+    return ", ".join(f"{term} {impact:.3f}" for term, impact in impacts.items())

@@ -1,16 +1,15 @@
 """The retriever: the one place where store, encoder, indexes and fusion are wired together."""
 
-import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from fusion import Method
 from fusion.methods import weights_for
-from hybrid.context import Context, build_context, estimate_tokens
+from hybrid.asking import Asking
 from hybrid.documents import Document, ReadReport, documents_from_texts
 from hybrid.encoders.base import Encoder
 from hybrid.encoders.cache import CachedEncoder, Embedded
@@ -18,15 +17,15 @@ from hybrid.errors import StoreError
 from hybrid.ingest import Ingest
 from hybrid.opening import State, commit, copy, new_state, opened_state
 from hybrid.readers import open_source
-from hybrid.results import Added, Explanation, Hit
-from hybrid.searching import Filter, Search, check_question
+from hybrid.results import Added
+from hybrid.searching import Search
 from hybrid.settings import Choices
 from hybrid.text_analyzer import TextAnalyzer
 
 log = logging.getLogger(__name__)
 
 
-class Retriever:
+class Retriever(Asking):
     """Hybrid search over one chunk store.
 
     Made by `from_texts`, `from_folder`, `create` or `load`.  Changes are searched at once; in a
@@ -221,53 +220,6 @@ class Retriever:
             self.commit()
         else:
             copy(self._state, Path(path))
-
-    def search(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:
-        """Return the best `k` chunks for a question.
-
-        Parameters
-        ----------
-        query : str
-            The question; one without any word finds nothing.
-        k : int
-            Most hits to return, >= 1.  The hits for k are a prefix of those for k + 1.
-        filter : mapping, optional
-            Condition on the metadata, applied inside the search: see `hybrid.filters`.
-        """
-        return self._search().hits(query, k, filter)
-
-    def search_many(
-        self, queries: Sequence[str], k: int = 10, *, filter: Filter | None = None
-    ) -> list[list[Hit]]:
-        """Return `search` of every question; they are encoded together, searched in parallel."""
-        return self._search().hits_of_many(queries, k, filter)
-
-    async def asearch(self, query: str, k: int = 10, *, filter: Filter | None = None) -> list[Hit]:
-        """Return `search` without holding up the event loop."""
-        return await asyncio.to_thread(self.search, query, k, filter=filter)
-
-    def explain(self, query: str, k: int = 3, *, filter: Filter | None = None) -> Explanation:
-        """Return the hits of a question with ranks, matched terms, certificate and timings."""
-        return self._search().explain(query, k, filter)
-
-    def context(
-        self,
-        query: str,
-        max_tokens: int = 1500,
-        *,
-        k: int = 20,
-        filter: Filter | None = None,
-        count_tokens: Callable[[str], int] = estimate_tokens,
-    ) -> Context:
-        """Return the best of the first `k` hits that fit into a budget, with their sources."""
-        return build_context(self.search(query, k, filter=filter), max_tokens, count_tokens)
-
-    def run(self, queries: Mapping[str, str], k: int = 100) -> dict[str, dict[str, float]]:
-        """Return {query_id: {doc_id: score}}; a document scores as its best chunk."""
-        for query in queries.values():
-            check_question(query, k)
-        answers = self._search().documents_of_many(list(queries.values()), k)
-        return dict(zip(queries, answers, strict=True))
 
     def close(self) -> None:
         """Close files and threads; changes that were not committed are dropped."""

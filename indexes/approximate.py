@@ -24,6 +24,7 @@ PROPOSED = 512
 _PART = 4  # how many numbers of a vector four bits stand for
 _LINKS, _EF_CONSTRUCTION = 32, 200
 _ROUNDS, _SEED, _TRAINED_ON = 8, 1234, 40
+_CELLS = 24  # coarse cells in which the nearest centroid is looked for
 
 
 @contextmanager
@@ -173,6 +174,37 @@ def nearest(vectors: Vectors, centroids: Vectors, metric: Metric) -> NDArray[np.
     with _one_thread():
         _, found = faiss.knn(vectors, centroids, 1, metric=_faiss_metric(metric))
     return np.maximum(np.asarray(found[:, 0], np.int64), 0)
+
+
+class Cells:
+    """Centroids by their nearest coarse centroid, so that the nearest is found among few.
+
+    Parameters
+    ----------
+    coarse, centroids : ndarray of float32, shape (n, dimension)
+    metric : {"cosine", "ip", "l2"}
+    """
+
+    def __init__(self, coarse: Vectors, centroids: Vectors, metric: Metric) -> None:
+        kind = _faiss_metric(metric)
+        self._coarse = faiss.IndexFlat(coarse.shape[1], kind)
+        self._coarse.add(coarse)
+        self._cells = faiss.IndexIVFFlat(self._coarse, coarse.shape[1], len(coarse), kind)
+        self._cells.is_trained = True
+        self._cells.nprobe = _CELLS
+        self._centroids, self._metric = centroids, metric
+        with _one_thread():
+            self._cells.add(centroids)
+
+    def nearest(self, vectors: Vectors) -> NDArray[np.int64]:
+        """Return the number of the centroid that is nearest to each vector, of those in reach."""
+        with _one_thread():
+            _, found = self._cells.search(vectors, 1)
+        numbers = np.array(found[:, 0], np.int64)
+        lost = numbers < 0  # the cells around it are empty
+        if lost.any():
+            numbers[lost] = nearest(vectors[lost], self._centroids, self._metric)
+        return numbers
 
 
 def _widened(vectors: Vectors, width: int) -> Vectors:

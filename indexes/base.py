@@ -38,10 +38,15 @@ class Index(Protocol[Query]):
     exact : bool
         Whether `search` finds the true best rows.  An approximate index may miss some; its list
         then ends somewhere, and only rows on it count as found.
+    scans : bool
+        Whether a search reads every row, so that a deeper one costs as much as the first.
     """
 
     @property
     def exact(self) -> bool: ...  # noqa: D102
+
+    @property
+    def scans(self) -> bool: ...  # noqa: D102
 
     def __len__(self) -> int:
         """Return the number of live rows."""
@@ -59,6 +64,26 @@ class Index(Protocol[Query]):
 
     def score(self, query: Query, rows: Rows) -> Scores:
         """Return the exact score of each of `rows`, bit for bit that of `search`."""
+
+    def ranks(self, query: Query, rows: Rows, allowed: Mask | None = None) -> Rows:
+        """Return the place of each of `rows` on the complete list of a query.
+
+        That is the list that `search` returns for a depth of all rows; the first place is 1.  A row
+        that is not on it gets 0: it was not found, is dead, is not allowed, or was never added.
+        For some rows it takes less time and memory than the list does.
+
+        Parameters
+        ----------
+        query : Query
+        rows : ndarray of int64, shape (n,)
+            Some rows in any order.
+        allowed : ndarray of bool, optional
+            Which rows may be on the list, by row number.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+        """
 
     def unranked(self, query: Query) -> float:
         """Return the most that `score` gives a row that the complete list of a query lacks.

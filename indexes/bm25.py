@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
+from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_depth
 from indexes.formulas import METHODS, Formula, mean_okapi_idf
 from indexes.inverting import ONES
 from indexes.matrices import are_numbers, as_counts, as_numbers, columns_of
@@ -50,7 +50,7 @@ class BM25Index:
     array([0])
     """
 
-    exact = True
+    exact, scans = True, False
 
     def __init__(
         self,
@@ -151,6 +151,11 @@ class BM25Index:
         """Return the score of each of `rows`, bit for bit that of `search`; 0 if it is not held."""
         view = self._view()
         return view.score(self._asked(view, query), as_rows(rows))
+
+    def ranks(self, query: Sequence[Term], rows: ArrayLike, allowed: Mask | None = None) -> Rows:
+        """Return the place of each of `rows` on the complete list of a query; see `Index.ranks`."""
+        view = self._view()
+        return view.ranks(self._asked(view, query), as_rows(rows), allowed)
 
     def unranked(self, query: Sequence[Term]) -> float:
         """Return the score of a row without any term of the query."""

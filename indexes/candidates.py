@@ -75,6 +75,29 @@ def top(rows: Rows, scores: Scores, depth: int) -> Candidates:
     return Candidates(rows[best], scores[best])
 
 
+def places(found: Candidates, rows: Rows) -> Rows:
+    """Return the place of each of `rows` on a list, from 1, and 0 for those not on it.
+
+    Parameters
+    ----------
+    found : Candidates
+        The list.
+    rows : ndarray of int64, shape (n,)
+        In any order; a row may stand twice.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    asked, back = np.unique(rows, return_inverse=True)
+    ranks = np.zeros(len(asked) + 1, np.int64)  # one more, for the rows that nobody asked for
+    asked = np.append(asked, -1)
+    at = np.searchsorted(asked[:-1], found.rows)
+    wanted = np.flatnonzero(asked[at] == found.rows)
+    ranks[at[wanted]] = wanted + 1
+    return ranks[back]
+
+
 def as_rows(rows: ArrayLike) -> Rows:
     """Return `rows` as int64, or raise ValueError when they are not row numbers."""
     array = np.asarray(rows)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from indexes.candidates import Mask
 from indexes.dense_chunks import Chunks
-from indexes.vectors import Vectors
+from indexes.flat import Pool
+from indexes.vectors import Vectors, lengths_of
 
 RECALL, ASKED, NEIGHBOURS = 0.99, 400, 10
 """Share of so many neighbours of so many vectors that the probed lists must have."""
@@ -25,6 +26,9 @@ SAFETY, LEAST = 3.0, 16
 """How many times as many lists are probed, and how many at least: questions lie further from texts
 than texts do."""
 
+LEAST_ROWS = 1024
+"""Rows in the lists that are probed, at least: short codes propose half as many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
@@ -32,26 +36,39 @@ class Clusters:
 
     Attributes
     ----------
-    centroids : Chunks
+    pool : Pool
+        The centroids.
     starts : ndarray of int64, shape (lists + 1,)
         Where each list starts; the slots from the last one on are in no list.
     probes : int
         How many lists a search without a filter scans.
     """
 
-    centroids: Chunks
+    pool: Pool
     starts: NDArray[np.int64]
     probes: int
+
+    @classmethod
+    def of(cls, centroids: Chunks, starts: NDArray[np.int64], probes: int) -> Self:
+        """Return lists around centroids."""
+        count = len(centroids)
+        every = np.arange(count)
+        longest = float(lengths_of(centroids.vectors_of(every)).max(initial=0.0))
+        return cls(Pool(centroids, every, np.ones(count, np.bool_), count, longest), starts, probes)
+
+    @property
+    def centroids(self) -> Chunks:
+        """The centroids."""
+        return self.pool.chunks
 
     @property
     def sorted(self) -> int:
         """How many slots are in lists."""
         return int(self.starts[-1])
 
-    def order(self, query: Vectors) -> NDArray[np.int64]:
-        """Return the lists, that with the best centroid first."""
-        scores = self.centroids.scores(np.arange(len(self.centroids)), query)
-        return np.asarray(np.argsort(-scores, kind="stable"))
+    def order(self, query: Vectors, count: int) -> NDArray[np.int64]:
+        """Return so many lists, that with the best centroid first."""
+        return self.pool.best([query], count)[0].rows
 
     def seen(self, query: Vectors, usable: Mask, share: float) -> Mask:
         """Return which usable slots a search looks at, when so large a share is usable.
@@ -60,7 +77,7 @@ class Clusters:
         """
         probes = min(len(self.centroids), round(self.probes / max(share, 1e-9)))
         seen = np.zeros(len(usable), np.bool_)
-        for number in self.order(query)[:probes]:
+        for number in self.order(query, probes):
             part = slice(self.starts[number], self.starts[number + 1])
             seen[part] = usable[part]
         seen[self.sorted :] = usable[self.sorted :]
@@ -69,7 +86,7 @@ class Clusters:
     def without(self, kept: Mask) -> "Clusters":
         """Return the lists after slots were closed up."""
         before = np.concatenate([[0], np.cumsum(kept)])
-        return Clusters(self.centroids, before[self.starts], self.probes)
+        return Clusters(self.pool, before[self.starts], self.probes)
 
     def save(self, folder: Path) -> None:
         """Write the lists into a folder that exists."""
@@ -81,7 +98,7 @@ class Clusters:
     def load(cls, folder: Path, like: Chunks, probes: int) -> Self:
         """Read what `save` wrote."""
         centroids = Chunks.load(folder / "centroids", like.dimension, like.metric, "float32")
-        return cls(centroids, np.load(folder / "starts.npy", allow_pickle=False), probes)
+        return cls.of(centroids, np.load(folder / "starts.npy", allow_pickle=False), probes)
 
 
 def enough_probes(
@@ -105,4 +122,5 @@ def enough_probes(
         rank[np.argsort(-centroids.scores(every, query), kind="stable")] = every
         needed += (rank[lists[slots]] + 1).tolist()
     wanted = np.sort(needed)[min(len(needed) - 1, int(RECALL * len(needed)))]
-    return int(min(len(every), max(LEAST, np.ceil(SAFETY * wanted))))
+    filled = np.ceil(LEAST_ROWS * len(every) / len(lists))
+    return int(min(len(every), max(LEAST, filled, np.ceil(SAFETY * wanted))))

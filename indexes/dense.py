@@ -29,7 +29,9 @@ from indexes.candidates import (
     as_new_rows,
     as_rows,
     check_depth,
+    places,
 )
+from indexes.counting import ranks
 from indexes.dense_chunks import Storage
 from indexes.dense_rows import Stored
 from indexes.finders import Finders
@@ -70,6 +72,8 @@ class DenseIndex:
     >>> index.search([2.0, 1.0], depth=1).rows
     array([0])
     """
+
+    scans = True
 
     def __init__(
         self,
@@ -213,6 +217,16 @@ class DenseIndex:
         if target is not None:
             scores[held] = self._stored.chunks.scores(slots[held], target)
         return scores
+
+    def ranks(self, query: ArrayLike, rows: ArrayLike, allowed: Mask | None = None) -> Rows:
+        """Return the place of each of `rows` on the complete list of a query; see `Index.ranks`."""
+        asked = as_rows(rows)
+        if not self.exact:
+            return places(self.search(query, max(len(self), 1), allowed), asked)
+        target = as_query(query, self.dimension, self.metric)
+        with self._lock:  # what belongs together
+            pool, slots = self._stored.pool(allowed), self._stored.slots.of(asked)
+        return np.zeros(len(asked), np.int64) if target is None else ranks(pool, target, slots)
 
     def statistics(self, query: ArrayLike) -> Statistics:
         """Return the spread of the query's score over the live rows, in closed form."""

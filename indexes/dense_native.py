@@ -5,12 +5,14 @@ and the sums of float64 are added in an order that is written down here, so ever
 the same bits; only how fast it does so differs.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 _ir_tools: Any = cgutils
@@ -31,6 +33,16 @@ _PART = 16  # int32 in a register of 512 bits
 def _intrinsic(function: Callable[..., Any]) -> Any:
     """Return a function that compiled code calls without its first argument."""
     return intrinsic(function)
+
+
+@functools.cache
+def largest_code() -> int:
+    """Return up to which number queries are coded.
+
+    AVX2 adds two products of bytes in an int16, and 255 * 127 + 255 * 127 does not fit into it.
+    """
+    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    return 63 if "+avx2" in features and "+avx512vnni" not in features else 127
 
 
 def _vector(kind: Any, length: int) -> Any:
@@ -80,29 +92,17 @@ def _add_products(builder: Any, features: str, sums: Any, codes: Any, query: Any
 
 
 def _add_pairs(builder: Any, sums: Any, codes: Any, query: Any) -> Any:
-    """Do the same with products of int16, the even bytes first, then the odd ones."""
+    """Do the same with sums of two products in an int16: see `largest_code`."""
     halves = []
-    low, eight = ir.Constant(_I32, 0x00FF00FF), ir.Constant(_I32, 8)
-    shorts = _vector(_I16, 2)
-    ends = ir.Constant(shorts, [8, 8])
-    raw = builder.bitcast(query, shorts)
-    even = builder.bitcast(builder.ashr(builder.shl(raw, ends), ends), _I32)
-    odd = builder.bitcast(builder.ashr(raw, ends), _I32)
+    bytes_, words = _vector(_I8, 32), _vector(_I16, 16)
+    factor = builder.bitcast(_splat(builder, query, 8), bytes_)
+    ones = ir.Constant(words, [1] * 16)
     for start in (0, 8):
         places = ir.Constant(_vector(_I32, 8), list(range(start, start + 8)))
-        part = builder.shuffle_vector(codes, codes, places)
-        total = builder.shuffle_vector(sums, sums, places)
-        mask = _splat(builder, low, 8)
-        moved = builder.lshr(part, _splat(builder, eight, 8))
-        for bytes_, factor in ((part, even), (moved, odd)):
-            words = [
-                builder.bitcast(one, _vector(_I16, 16))
-                for one in (builder.and_(bytes_, mask), _splat(builder, factor, 8))
-            ]
-            total = builder.add(
-                total, _call(builder, "llvm.x86.avx2.pmadd.wd", _vector(_I32, 8), words)
-            )
-        halves.append(total)
+        part = builder.bitcast(builder.shuffle_vector(codes, codes, places), bytes_)
+        pairs = _call(builder, "llvm.x86.avx2.pmadd.ub.sw", words, [part, factor])
+        fours = _call(builder, "llvm.x86.avx2.pmadd.wd", _vector(_I32, 8), [pairs, ones])
+        halves.append(builder.add(builder.shuffle_vector(sums, sums, places), fours))
     both = ir.Constant(_vector(_I32, 16), list(range(16)))
     return builder.shuffle_vector(*halves, both)
 
@@ -120,8 +120,9 @@ def _products(count: int) -> Any:
         def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
             features = context.codegen().magic_tuple()[2]
             parts = range(LANES // _PART)
-            # without AVX-512 the sums of one part fill the registers
-            for some in [list(parts)] if "+avx512" in features else [[part] for part in parts]:
+            # without AVX-512 the sums of one part for several queries fill the registers
+            whole = count == 1 or "+avx512" in features
+            for some in [list(parts)] if whole else [[part] for part in parts]:
                 _multiply(builder, features, arguments, some, count)
             return context.get_dummy_value()
 
@@ -217,21 +218,23 @@ def _exact(kind: Any, *, squares: bool) -> Any:
     @_intrinsic
     def exact(_: Any, vector: Any, query: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
-            return _sum(builder, kind, arguments, squares=squares)
+            features = context.codegen().magic_tuple()[2]
+            return _sum(builder, features, kind, arguments, squares=squares)
 
         return _numba.types.float64(vector, query, count), generate
 
     @_intrinsic
     def scaled(_: Any, vector: Any, query: Any, count: Any, scale: Any) -> Any:
         def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
-            return _sum(builder, kind, arguments, squares=squares)
+            features = context.codegen().magic_tuple()[2]
+            return _sum(builder, features, kind, arguments, squares=squares)
 
         return _numba.types.float64(vector, query, count, scale), generate
 
     return scaled if kind is _I8 else exact
 
 
-def _sum(builder: Any, kind: Any, arguments: Any, *, squares: bool) -> Any:
+def _sum(builder: Any, features: str, kind: Any, arguments: Any, *, squares: bool) -> Any:
     """Generate four sums of 8 numbers each, side by side, and their sum."""
     wide = _vector(_F64, 8)
     vector, query, count = arguments[:3]
@@ -245,7 +248,11 @@ def _sum(builder: Any, kind: Any, arguments: Any, *, squares: bool) -> Any:
         for part, total in enumerate(sums):
             at = _offset(builder, builder.mul(loop.index, ir.Constant(_I64, 32)), 8 * part)
             here = builder.mul(at, ir.Constant(_I64, _BYTES[kind]))
-            x = _load(builder, builder.add(vector, here), _vector(kind, 8))
+            x = builder.add(vector, here)
+            if kind is _F16 and "+f16c" not in features:
+                x = _half(builder, x)
+            else:
+                x = _load(builder, x, _vector(kind, 8))
             here = builder.mul(at, ir.Constant(_I64, 8))
             q = _load(builder, builder.add(query, here), wide)
             if kind is _I8:
@@ -257,6 +264,21 @@ def _sum(builder: Any, kind: Any, arguments: Any, *, squares: bool) -> Any:
             builder.store(builder.fadd(builder.load(total), builder.fmul(x, q)), total)
     a, b, c, d = (builder.load(total) for total in sums)
     return _tree(builder, builder.fadd(builder.fadd(a, b), builder.fadd(c, d)))
+
+
+def _half(builder: Any, address: Any) -> Any:
+    """Return 8 float16 as float32: without an instruction, LLVM calls a function that is not there.
+
+    The bits are moved to where a float32 has them; that leaves an exponent which is 112 too low.
+    """
+    whole = _vector(_I32, 8)
+    bits = builder.zext(_load(builder, address, _vector(_I16, 8)), whole)
+    sign, rest, left, up = (ir.Constant(whole, [value] * 8) for value in (0x8000, 0x7FFF, 16, 13))
+    moved = builder.or_(
+        builder.shl(builder.and_(bits, sign), left), builder.shl(builder.and_(bits, rest), up)
+    )
+    real = _vector(_F32, 8)
+    return builder.fmul(builder.bitcast(moved, real), ir.Constant(real, [2.0**112] * 8))
 
 
 def _tree(builder: Any, values: Any) -> Any:

@@ -45,12 +45,17 @@ class Stored:
         self.moments = Moments(dimension, metric, Moments.exponent_of(0.0, metric))
         self._lengths: NDArray[np.float64] = np.empty(0)
         self._counted: Mask = np.empty(0, np.bool_)  # which slots the moments count
+        self._longest = self._lengths, self.slots.live, 0.0  # of which arrays it is
 
     @property
     def longest(self) -> float:
         """The length of the longest live vector."""
-        live = self.slots.live[: len(self._lengths)]
-        return float(self._lengths[live].max(initial=0.0))
+        lengths, live = self._lengths, self.slots.live  # replaced when they change
+        of_lengths, of_live, longest = self._longest
+        if of_lengths is not lengths or of_live is not live:
+            longest = float(lengths[live[: len(lengths)]].max(initial=0.0))
+            self._longest = lengths, live, longest
+        return longest
 
     @property
     def coded(self) -> int:

@@ -6,8 +6,10 @@ from the stored vectors.  So the answer does not depend on the codes, nor on how
 asked at once; they only decide how long it takes.
 """
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +28,17 @@ from indexes.dense_kernels import (
     score_from,
     tighten,
 )
-from indexes.dense_native import LANES, TILE
+from indexes.dense_native import LANES, TILE, largest_code
 from indexes.vectors import Metric, Vectors
 
-TOGETHER = 128
+TOGETHER = 256
 """Queries of one scan."""
 
 SCORED_FOR_SCANNED = 8
 """How many codes are scanned in the time in which one row is scored."""
 
-SHARES = 32, 4
-"""After which parts of all slots the bars are raised to exact scores."""
+SHARE = 4
+"""After which part of all slots the bars are raised to exact scores."""
 
 _ROOM = 16_384  # slots that are kept for a query before its bounds count as useless
 
@@ -108,8 +110,9 @@ class Pool:
         chunks, table = self.chunks, self.chunks.table
         asked, terms = _coded(queries, chunks.metric, self.longest)
         count, room = len(queries), max(_ROOM, 8 * depth)
-        counts, limits = np.zeros(count, np.int64), np.full(count, max(512, 4 * depth))
-        slots, bounds = np.empty((count, room), np.int64), np.empty((count, 2, room), np.float32)
+        counts, limits = np.zeros(count, np.int64), np.full(count, 256 + 2 * depth)
+        slots = _untouched((count, room), np.int64)
+        bounds = _untouched((count, 2, room), np.float32)
         words = _words(self.usable)
         state = terms, counts, slots, bounds
         for first, stop, last in _pieces(len(self.usable)):
@@ -137,10 +140,16 @@ class Pool:
 
 def _pieces(slots: int) -> Iterator[tuple[int, int, bool]]:
     """Yield ranges of slots, none across chunks, and whether the bars are tightened after each."""
-    marks = [slots // share // LANES * LANES for share in SHARES]
-    ends = sorted({*marks, *range(CHUNK, slots, CHUNK), slots} - {0})
+    mark = slots // SHARE // LANES * LANES
+    ends = sorted({mark, *range(CHUNK, slots, CHUNK), slots} - {0})
     for first, stop in zip([0, *ends], ends, strict=False):
-        yield first, stop, stop in marks or stop == slots
+        yield first, stop, stop in (mark, slots)
+
+
+def _untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return zeros that take neither memory nor time where they are not written."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 def _words(usable: Mask) -> NDArray[np.uint64]:
@@ -159,7 +168,7 @@ def _coded(
     count, dimension = array.shape
     width = 1 if count == 1 else TILE
     tiles, groups = -(-count // width), -(-dimension // 4)
-    scale = np.abs(array).max(axis=1) / 127
+    scale = np.abs(array).max(axis=1) / largest_code()
     codes = np.rint(array / np.where(scale > 0, scale, 1)[:, None])
     rest = np.linalg.norm(array - scale[:, None] * codes, axis=1)
     length = np.linalg.norm(array, axis=1)

@@ -37,6 +37,7 @@ from indexes.summing import add_all, scan, scan_first, sweep
 U32, U64, I64, F32 = np.uint32, np.uint64, np.int64, np.float32
 _L1_ROWS = 8_192  # sums of so many rows fill a first-level cache
 _SWEPT = 512  # sums before the first look at the bar; then as many as before
+_BINS_EACH = 8
 _MANY_EACH = 4_096  # postings of a mean list, from which on it pays to cut lists for that
 
 
@@ -107,6 +108,89 @@ def search_each(  # noqa: PLR0913
         asked = weighed(slots[start:stop], amounts[start:stop], absent, facts)
         count = _search(Lists(table, places, *asked, zero), wanted, sums, keys)
         counts[number] = unpack(keys, count, depth, rows[number], scores[number])
+
+
+@compiled
+def count_above(  # noqa: PLR0913
+    table: NDArray[np.int64],
+    places: NDArray[np.uint32],
+    facts: NDArray[np.float64],
+    zero: Any,
+    slots: NDArray[np.int64],
+    amounts: NDArray[np.float64],
+    absent: float,
+    marks: NDArray[np.uint64],
+    allowed: NDArray[np.bool_],
+    filtered: bool,
+    sums: NDArray[np.float32],
+    keys: NDArray[np.uint64],
+    above: NDArray[np.int64],
+) -> None:
+    """Write how many of all candidates are above each of some candidates into `above`.
+
+    The parameters are those of `search`, for a depth of 1, but for the following.  No segment can
+    fill the room for the candidates, so the bar stays where it is, at the lowest mark.
+
+    Parameters
+    ----------
+    marks : ndarray of uint64, shape (n,)
+        Candidates, ascending; n >= 1.
+    above : ndarray of int64, shape (n,)
+    """
+    lists = Lists(table, places, *weighed(slots, amounts, absent, facts), zero)
+    wanted = Wanted(2 * RANGE, allowed, filtered)
+    shift, starts = _bins_of(marks)
+    passed = np.zeros(marks.size + 1, I64)
+    theta = U32(marks[0] >> U64(32)).view(F32)
+    for segment in range(table.shape[0]):
+        count, _ = _search_segment(lists, segment, theta, wanted, sums, keys, 0)
+        _pass(marks, shift, starts, keys[:count], passed)
+    total = 0
+    for mark in range(marks.size - 1, -1, -1):
+        total += passed[mark + 1]
+        above[mark] = total
+
+
+@compiled
+def _pass(
+    marks: NDArray[np.uint64],
+    shift: np.uint64,
+    starts: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    passed: NDArray[np.int64],
+) -> None:
+    """Count, for each number of marks but 0, the candidates that are above so many."""
+    low, high = marks[0], marks[-1]
+    for key in keys:
+        if key > high:
+            passed[marks.size] += 1
+        elif key > low:
+            bin_ = (key - low) >> shift
+            at, stop = starts[bin_], starts[bin_ + U64(1)]
+            while at < stop:
+                middle = (at + stop) >> U64(1)
+                if marks[middle] < key:
+                    at = middle + U64(1)
+                else:
+                    stop = middle
+            passed[at] += 1
+
+
+@compiled
+def _bins_of(marks: NDArray[np.uint64]) -> tuple[np.uint64, NDArray[np.uint64]]:
+    """Return by how many bits ascending numbers are shifted into bins, and where each bin starts.
+
+    There are several bins for each number, so that most bins have one number or none.
+    """
+    shift, most = U64(0), U64(_BINS_EACH * marks.size)
+    while (marks[-1] - marks[0]) >> shift >= most:
+        shift += U64(1)
+    starts = np.zeros(most + U64(1), U64)
+    for mark in marks:
+        starts[((mark - marks[0]) >> shift) + U64(1)] += U64(1)
+    for bin_ in range(1, starts.size):
+        starts[bin_] += starts[bin_ - 1]
+    return shift, starts
 
 
 @compiled

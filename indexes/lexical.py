@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Scores, as_rows, check_depth
+from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_depth
 from indexes.lookups import UNKNOWN, named
 from indexes.matrices import as_weights, columns_of
 from indexes.parallel import search_many
@@ -37,7 +37,7 @@ class LexicalIndex:
     Candidates(rows=array([0]), scores=array([1.], dtype=float32))
     """
 
-    exact = True
+    exact, scans = True, False
 
     def __init__(self) -> None:
         self._postings = Postings(weighted=True)
@@ -109,6 +109,13 @@ class LexicalIndex:
         view = self._view()
         return view.score(self._asked(view, query), as_rows(rows))
 
+    def ranks(
+        self, query: "SparseVector | sp.csr_matrix", rows: ArrayLike, allowed: Mask | None = None
+    ) -> Rows:
+        """Return the place of each of `rows` on the complete list of a query; see `Index.ranks`."""
+        view = self._view()
+        return view.ranks(self._asked(view, query), as_rows(rows), allowed)
+
     def unranked(self, query: "SparseVector | sp.csr_matrix") -> float:
         """Return the score of a row that shares no term with the query."""
         return 0.0
@@ -117,6 +124,17 @@ class LexicalIndex:
         """Return the spread of the query's score over the live rows."""
         view = self._view()
         return view.statistics(self._asked(view, query), max(len(self), 1))
+
+    def parts(self, query: "SparseVector | sp.csr_matrix", rows: ArrayLike) -> dict[int, Scores]:
+        """Return what each term of a query adds to the score of each of `rows`, by its id."""
+        view, rows = self._view(), as_rows(rows)
+        ids, weights = _vector_of(query)
+        return {
+            int(ids[at]): view.score(
+                self._asked(view, (ids[at : at + 1], weights[at : at + 1])), rows
+            )
+            for at in range(len(ids))
+        }
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists; files that are written already are linked."""

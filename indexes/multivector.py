@@ -32,11 +32,13 @@ from indexes.base import Statistics
 from indexes.candidates import (
     Candidates,
     Mask,
+    Rows,
     Scores,
     as_new_rows,
     as_rows,
     check_depth,
     is_allowed,
+    places,
     top,
 )
 from indexes.slots import Positions, Slots
@@ -92,7 +94,7 @@ class MultiVectorIndex:
     [1.0, 0.5]
     """
 
-    exact = True
+    exact, scans = True, True
 
     def __init__(self, dimension: int, storage: Storage = "float16") -> None:
         if dimension < 1:
@@ -179,6 +181,10 @@ class MultiVectorIndex:
     ) -> list[Candidates]:
         """Return `search` of every query."""
         return [self.search(query, depth, allowed) for query in queries]
+
+    def ranks(self, query: ArrayLike, rows: ArrayLike, allowed: Mask | None = None) -> Rows:
+        """Return the place of each of `rows` on the complete list of a query; see `Index.ranks`."""
+        return places(self.search(query, max(len(self), 1), allowed), as_rows(rows))
 
     def score(self, query: ArrayLike, rows: ArrayLike) -> Scores:
         """Return the score of each of `rows`; the floor for those that are not held."""

@@ -57,8 +57,9 @@ class Slots:
         """Let the slots of rows no longer count; rows without a slot are passed over."""
         slots = self.of(rows)
         held = slots >= 0
-        self.live = self.live.copy()
-        self.live[slots[held]] = False
+        live = self.live.copy()
+        live[slots[held]] = False
+        self.live = live  # whoever reads it meanwhile sees all of the change or nothing
         self._slot[rows[held]] = -1
 
     def compact(self) -> Mask:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from indexes import kernels, lists, lookups
 from indexes.base import Statistics
-from indexes.candidates import Candidates, Mask, Rows, Scores
+from indexes.candidates import Candidates, Mask, Rows, Scores, is_allowed
 from indexes.lists import RANGE
 from indexes.segment import Segment
 from indexes.selection import LEAST_ROOM
@@ -166,6 +166,36 @@ class View:
         )
         return out
 
+    def ranks(self, asked: Asked, rows: Rows, allowed: Mask | None) -> Rows:
+        """Return the place of each of `rows` on the complete list, 0 for those not on it.
+
+        Only rows that score as high as the worst of these are looked at, and none are sorted.
+        """
+        found = self.score(asked._replace(absent=0.0), rows)  # what its terms give a row
+        ranked = found > 0
+        if allowed is not None:
+            ranked &= is_allowed(rows, allowed)
+        ranks = np.zeros(len(rows), np.int64)
+        if not ranked.any():
+            return ranks
+        scores = found[ranked] + F32(self.unranked(asked))
+        marks, back = np.unique(keys_of(scores, rows[ranked]), return_inverse=True)
+        above = np.zeros(len(marks), np.int64)
+        kernels.count_above(
+            self._table,
+            self._places,
+            self._facts,
+            self._zero,
+            *asked,
+            marks,
+            _EVERYTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_),
+            allowed is not None,
+            *_memory(1),
+            above,
+        )
+        ranks[ranked] = above[back] + 1
+        return ranks
+
     def unranked(self, asked: Asked) -> float:
         """Return the score of a row without any of the terms."""
         return float(lookups.weighed(*asked, self._facts)[2])
@@ -226,6 +256,12 @@ def _zero_of(segments: Sequence[Segment]) -> Any:
     """Return a zero of the type that holds the payload of every segment."""
     types = {segment.payload.dtype for segment in segments}
     return np.result_type(*types).type(0) if types else np.uint16(0)
+
+
+def keys_of(scores: Scores, rows: Rows) -> NDArray[np.uint64]:
+    """Return rows with scores above 0 as candidates, as `indexes.selection.key_of` makes them."""
+    bits = np.asarray(scores, np.float32).view(np.uint32).astype(np.uint64)
+    return bits << np.uint64(32) | (lists.NONE - rows).astype(np.uint64)
 
 
 def _memory(depth: int) -> tuple[NDArray[np.float32], NDArray[np.uint64]]:

@@ -44,7 +44,8 @@ _BY_KIND: dict[str, Callable[[Mapping[str, Any]], Encoder]] = {
     "splade": _splade,
 }
 _PREFIXES = {"onnx": "onnx-int8", "splade": "splade", "st": "sentence-transformers"}
-_FITTED = {"lsa": "lsa", "word2vec": "static"}  # our name: kind
+_FITTED_NAMES = ("lsa", "word2vec")
+_FITTED_KINDS = ("lsa", "static")
 _BGE_M3_NAMES = {"BAAI/bge-m3", "BAAI/bge-m3-unsupervised"}
 
 
@@ -98,7 +99,7 @@ def as_encoder(encoder: "str | Path | Encoder", analyzer: TextAnalyzer) -> Encod
     analyzer : TextAnalyzer
         Where an encoder that is fitted to the corpus takes its terms from.
     """
-    if isinstance(encoder, str) and encoder in _FITTED:
+    if isinstance(encoder, str) and encoder in _FITTED_NAMES:
         return _fitted(encoder, analyzer)
     if isinstance(encoder, str | Path):
         kind, name = _model(encoder)
@@ -138,9 +139,9 @@ def reopen(
         If it is another encoder, or one is needed and none is given.
     """
     kind, name = str(fingerprint["kind"]), str(fingerprint["name"])
-    fitted = kind in _FITTED.values()
-    if given is None or (isinstance(given, str) and given in _FITTED):
-        if (given is not None and _FITTED[str(given)] != kind) or not (fitted or kind in _BY_KIND):
+    fitted = kind in _FITTED_KINDS
+    if given is None or (isinstance(given, str) and given in _FITTED_NAMES):
+        if given not in (None, name) or not (fitted or kind in _BY_KIND):
             raise EncoderMismatch(
                 f"expected the encoder {name!r} ({kind}) that the index was built with: "
                 f"open the index with encoder=..."

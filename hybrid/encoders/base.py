@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
+_LEXICAL, _TOKENS = "lexical weights", "token vectors"
+
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
@@ -92,6 +94,11 @@ def dense_of(
     an encoder says with them that it knows none of a text's words.
     """
     name = encoder.fingerprint().get("name")
+    if embeddings.dense is None:
+        raise EncoderError(
+            f"expected {len(texts)} vectors of {encoder.dimension} dimensions from encoder "
+            f"{name!r}, but no dense vectors came"
+        )
     vectors = np.asarray(embeddings.dense, np.float32)
     if vectors.shape != (len(texts), encoder.dimension):
         raise EncoderError(
@@ -119,25 +126,80 @@ def checked(
     Dense vectors are checked as `dense_of` does.
     """
     dense = None
+    name = encoder.fingerprint().get("name")
+    _check_parts(embeddings, encoder.dimension, name)
     if encoder.dimension is not None:
         dense = dense_of(embeddings, texts, encoder, allow_zero=allow_zero)
-    name = encoder.fingerprint().get("name")
-    for part, weights, count in _others(embeddings):
+    found = Embeddings(dense, _as_csr(embeddings.lexical), embeddings.tokens)
+    for part, weights, count in _others(found):
         if count != len(texts):
             raise EncoderError(
                 f"expected {part} for {len(texts)} texts from encoder {name!r}, not for {count}"
             )
         if not np.isfinite(weights).all():
             raise EncoderError(f"expected finite {part} from encoder {name!r}, not NaN or infinity")
-    return Embeddings(dense, embeddings.lexical, embeddings.tokens)
+        if part == _LEXICAL and (weights < 0).any():
+            raise EncoderError(
+                f"expected {part} of 0 or more from encoder {name!r}, not {weights.min()}"
+            )
+    return found
+
+
+def parts_in(embeddings: Embeddings) -> tuple[str, ...]:
+    """Return in words what there is: dense vectors, lexical weights, token vectors."""
+    parts = (
+        ("dense vectors", embeddings.dense),
+        (_LEXICAL, embeddings.lexical),
+        (_TOKENS, embeddings.tokens),
+    )
+    return tuple(part for part, numbers in parts if numbers is not None)
+
+
+def _check_parts(embeddings: object, dimension: int | None, name: object) -> None:
+    """Raise EncoderError unless these are embeddings, of the kinds that an encoder announces."""
+    if not isinstance(embeddings, Embeddings):
+        raise EncoderError(
+            f"expected hybrid.encoders.base.Embeddings from encoder {name!r}, not "
+            f"{type(embeddings).__name__}: return Embeddings(dense=...)"
+        )
+    if dimension is None and embeddings.dense is not None:
+        raise EncoderError(
+            f"expected no dense vectors from encoder {name!r}, whose dimension is None, not an "
+            f"array of shape {np.shape(embeddings.dense)}: give it a dimension"
+        )
+    if not parts_in(embeddings) and dimension is None:
+        raise EncoderError(
+            f"expected dense vectors, {_LEXICAL} or {_TOKENS} from encoder {name!r}, but none came"
+        )
+    if embeddings.lexical is not None and not hasattr(embeddings.lexical, "tocsr"):
+        raise EncoderError(
+            f"expected {_LEXICAL} from encoder {name!r} as a csr_matrix, "
+            f"not {type(embeddings.lexical).__name__}"
+        )
+    if embeddings.tokens is not None:
+        _check_directions(embeddings.tokens, name)
+
+
+def _check_directions(tokens: "TokenVectors", name: object) -> None:
+    """Raise EncoderError unless token vectors are finite, not zero, and have offsets that fit."""
+    from indexes.multivector import check_tokens
+
+    try:
+        check_tokens(tokens, tokens.vectors.shape[-1])
+    except (AttributeError, ValueError) as error:
+        raise EncoderError(f"expected {_TOKENS} from encoder {name!r}, but: {error}") from error
+
+
+def _as_csr(lexical: "sp.csr_matrix | None") -> "sp.csr_matrix | None":
+    return None if lexical is None else lexical.tocsr()
 
 
 def _others(embeddings: Embeddings) -> Iterator[tuple[str, Vectors, int]]:
     """Yield what there is beside dense vectors: its name, its numbers, of how many texts."""
     if embeddings.lexical is not None:
-        yield "lexical weights", embeddings.lexical.data, embeddings.lexical.shape[0]
+        yield _LEXICAL, embeddings.lexical.data, embeddings.lexical.shape[0]
     if embeddings.tokens is not None:
-        yield "token vectors", embeddings.tokens.vectors, len(embeddings.tokens)
+        yield _TOKENS, embeddings.tokens.vectors, len(embeddings.tokens)
 
 
 def check_same(stored: Mapping[str, Any], encoder: Encoder) -> None:

@@ -144,6 +144,10 @@ class BGEM3Encoder:
 
     encode_queries = encode_documents
 
+    def spelled(self, terms: Sequence[int]) -> list[str]:
+        """Return the tokens that lexical weights are for, by their ids."""
+        return [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(terms))]
+
     def fingerprint(self) -> dict[str, Any]:
         """Return what decides about the numbers."""
         return {

@@ -3,15 +3,23 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid.encoders.base import CorpusEncoder, Embeddings, Encoder, checked, without_versions
+from hybrid.encoders.base import (
+    CorpusEncoder,
+    Embeddings,
+    Encoder,
+    checked,
+    parts_in,
+    without_versions,
+)
 from hybrid.encoders.cache_file import CacheFile
 from hybrid.encoders.canaries import CANARIES, difference_of, parts_of
 from hybrid.encoders.packing import Packed, pack, unpack
+from hybrid.errors import EncoderError
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +71,7 @@ class CachedEncoder:
     Raises
     ------
     ValueError
-        If the encoder is fitted to the corpus.
+        If the encoder is fitted to the corpus, or `questions` is less than 0.
 
     Notes
     -----
@@ -86,12 +94,15 @@ class CachedEncoder:
     ) -> None:
         if isinstance(encoder, CorpusEncoder):
             raise ValueError("expected an encoder that is not fitted to the corpus")
+        if questions < 0:
+            raise ValueError(f"expected questions of at least 0, not {questions}")
         self.encoder, self.path = encoder, None if path is None else Path(path)
         self._recent: OrderedDict[str, Packed] = OrderedDict()
         self._most_recent = questions
         self._lock = threading.Lock()
         self._file: CacheFile | None = None
         self._embedded = Embedded()
+        self._makes: tuple[str, ...] = ()  # of the texts of chunks, in words
 
     @property
     def dimension(self) -> int | None:
@@ -133,10 +144,18 @@ class CachedEncoder:
                 encoded, reused = done.encoded + len(new), done.reused + len(lot) - len(new)
                 self._embedded = Embedded(encoded, reused)
         log.info("embedded %(encoded)d texts, %(reused)d from the cache", _as_dict(self._embedded))
-        return unpack([known[text] for text in texts], _TOKEN_TYPE)
+        found = unpack([known[text] for text in texts], _TOKEN_TYPE)
+        self._makes = parts_in(found)
+        return found
 
     def encode_queries(self, texts: Sequence[str]) -> Embeddings:
-        """Encode questions, or take them from memory."""
+        """Encode questions, or take them from memory.
+
+        Raises
+        ------
+        EncoderError
+            If embeddings cannot be searched with, or lack a part that those of chunks have.
+        """
         if not texts:
             return self.encoder.encode_queries(texts)
         with self._lock:
@@ -151,7 +170,34 @@ class CachedEncoder:
                 self._recent.move_to_end(text)
             while len(self._recent) > self._most_recent:
                 self._recent.popitem(last=False)
-        return unpack([known[text] for text in texts])
+        found = unpack([known[text] for text in texts])
+        self._check_makes(found)
+        return found
+
+    def prune(self, count: int, texts: Callable[[], Iterable[str]]) -> int:
+        """Drop from the file what is not needed, once that is more than half, and return how many.
+
+        What was kept in the last `hybrid.encoders.cache_file.KEPT_DAYS` days stays: a build that
+        was stopped may go on with it.
+
+        Parameters
+        ----------
+        count : int
+            How many texts are needed.
+        texts : callable
+            Returns them; called only when there is something to drop.
+        """
+        with self._lock:
+            file = self._file
+        if self.path is None or not self.path.exists():
+            return 0
+        if file is not None:
+            return file.prune(count, texts)
+        file = CacheFile(self.path, without_versions(self.fingerprint()))
+        try:
+            return file.prune(count, texts)
+        finally:
+            file.close()
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
@@ -172,6 +218,16 @@ class CachedEncoder:
         if file is not None:
             file.put(packed)
         return packed
+
+    def _check_makes(self, found: Embeddings) -> None:
+        """Raise EncoderError when questions lack what chunks have: no index could be asked."""
+        missing = [part for part in self._makes if part not in parts_in(found)]
+        if missing:
+            raise EncoderError(
+                f"expected {' and '.join(self._makes)} for questions, as for documents, from "
+                f"encoder {self.fingerprint().get('name')!r}, but {' and '.join(missing)} did not "
+                f"come: return them from encode_queries, too, or leave them out of encode_documents"
+            )
 
     def _opened(self) -> CacheFile | None:
         """Return the file, once it is sure that what it has is from this very model."""

@@ -10,9 +10,11 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +34,23 @@ CREATE TABLE IF NOT EXISTS embeddings (
     checksum INTEGER NOT NULL,
     PRIMARY KEY (encoder, text)
 );
+CREATE TABLE IF NOT EXISTS days (day INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
+# `days` says up to which rowid there were embeddings at the end of a day.  Where something is
+# deleted, rowids may be given anew: then all days go with it, and what is left counts as of today.
+_LAST = "SELECT coalesce(max(last), 0) FROM days WHERE day < ?"
+# by the index of the key, which has no embeddings in it
+_COUNT = """SELECT count(*) FROM embeddings INDEXED BY sqlite_autoindex_embeddings_1
+    WHERE rowid <= ?"""
+_PRUNE = f"""DELETE FROM embeddings WHERE rowid <= ({_LAST})
+    AND NOT (encoder = ? AND text IN (SELECT text FROM needed))"""
 _PATIENCE_S = 30.0  # for another process that is writing
+_AT_ONCE = 500  # texts that are looked up by one statement: SQLite binds 32,766 values at most
+
+KEPT_DAYS = 7
+"""So long embeddings are kept that no chunk has: a build that was stopped may go on with them."""
+
+_FEW = 1000  # so many that no chunk has are no burden
 
 T = TypeVar("T")
 
@@ -64,6 +81,29 @@ class CacheFile:
         keys = {_digest(text): text for text in texts}
         return self._guarded(lambda db: self._get(db, keys), {})
 
+    def prune(self, count: int, texts: Callable[[], Iterable[str]]) -> int:
+        """Drop what is not of this encoder, or of no chunk, once that is more than half.
+
+        What was kept in the last `KEPT_DAYS` days stays.
+
+        Parameters
+        ----------
+        count : int
+            How many texts are needed.
+        texts : callable
+            Returns them; called only when there is something to drop.
+
+        Returns
+        -------
+        int
+            How many embeddings were dropped.
+        """
+        dropped = self._guarded(lambda db: self._prune(db, count, texts), 0)
+        if dropped:
+            log.info("dropped %d embeddings from %s that no chunk has", dropped, self.path)
+            self._shrink()
+        return dropped
+
     def put(self, embeddings: Mapping[str, Packed]) -> bool:
         """Keep embeddings by their text; when this returns True, a kill does not lose them."""
         rows = [(_digest(text), *one, _checksum(one)) for text, one in embeddings.items()]
@@ -74,7 +114,9 @@ class CacheFile:
 
         def delete(db: sqlite3.Connection) -> None:
             with db:
-                db.execute("DELETE FROM embeddings WHERE encoder = ?", (self._encoder,))
+                sql = "DELETE FROM embeddings WHERE encoder = ?"
+                if db.execute(sql, (self._encoder,)).rowcount:
+                    db.execute("DELETE FROM days")
 
         self._guarded(delete, None)
 
@@ -91,20 +133,51 @@ class CacheFile:
                 self._db = None
 
     def _get(self, db: sqlite3.Connection, keys: Mapping[bytes, str]) -> dict[str, Packed]:
-        sql = f"""SELECT text, dense, ids, weights, terms, tokens, width, checksum FROM embeddings
-            WHERE encoder = ? AND text IN ({", ".join("?" * len(keys))})"""
         found = {}
-        for text, *parts, checksum in db.execute(sql, (self._encoder, *keys)):
-            packed = Packed(*parts)
-            if _checksum(packed) == checksum:  # else it is encoded again, and replaced
-                found[keys[text]] = packed
+        for some in _slices(list(keys)):
+            sql = f"""SELECT text, dense, ids, weights, terms, tokens, width, checksum
+                FROM embeddings WHERE encoder = ? AND text IN ({", ".join("?" * len(some))})"""
+            for text, *parts, checksum in db.execute(sql, (self._encoder, *some)):
+                packed = Packed(*parts)
+                if _checksum(packed) == checksum:  # else it is encoded again, and replaced
+                    found[keys[text]] = packed
         return found
 
     def _put(self, db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> bool:
         sql = f"INSERT OR REPLACE INTO embeddings VALUES ({self._encoder}{', ?' * 8})"
         with db:
             db.executemany(sql, rows)
+            db.execute(
+                "INSERT OR REPLACE INTO days SELECT ?, coalesce(max(rowid), 0) FROM embeddings",
+                (_today(),),
+            )
         return True
+
+    def _prune(self, db: sqlite3.Connection, count: int, texts: Callable[[], Iterable[str]]) -> int:
+        before = _today() - KEPT_DAYS
+        many = 2 * count + _FEW
+        (last,) = db.execute(_LAST, (before,)).fetchone()
+        if last <= many or db.execute(_COUNT, (last,)).fetchone()[0] <= many:
+            return 0
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS needed (text BLOB PRIMARY KEY) WITHOUT ROWID")
+        with db:
+            keys = ((_digest(text),) for text in texts())
+            db.executemany("INSERT OR IGNORE INTO needed VALUES (?)", keys)
+            dropped = db.execute(_PRUNE, (before, self._encoder)).rowcount
+            db.execute("DELETE FROM needed")
+            # The encoders stay: another process may be writing under the number of one.
+            db.execute("DELETE FROM days")
+        return int(dropped)
+
+    def _shrink(self) -> None:
+        """Give free space back, unless others are at work: then it is filled again with time."""
+        with self._lock:
+            if self._db is None:
+                return
+            try:
+                self._db.execute("VACUUM")
+            except sqlite3.Error as error:
+                log.info("%s keeps its size for now: %s", self.path, error)
 
     def _guarded(self, act: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Return what `act` finds in the file, or `otherwise` when the file is of no use."""
@@ -141,7 +214,8 @@ class CacheFile:
             error,
             damaged.name,
         )
-        os.replace(self.path, damaged)
+        with suppress(FileNotFoundError):  # somebody has deleted it meanwhile
+            os.replace(self.path, damaged)
         self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
 
 
@@ -156,6 +230,15 @@ def _prepared(db: sqlite3.Connection, fingerprint: str) -> int:
         sql = "SELECT number FROM encoders WHERE fingerprint = ?"
         (number,) = db.execute(sql, (fingerprint,)).fetchone()
     return int(number)
+
+
+def _today() -> int:
+    return int(time.time() // 86_400)
+
+
+def _slices(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
 
 
 def _digest(text: str) -> bytes:

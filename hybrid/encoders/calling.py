@@ -144,9 +144,11 @@ class Calls:
     def _delay(self, error: Exception, failures: int, batch: list[str], place: int) -> float:
         """Return the seconds until the next try, or raise EncoderError when there is none."""
         if failures <= self.retries:
-            return self._pace.jitter(min(_FIRST_DELAY_S * 2 ** (failures - 1), _LONGEST_DELAY_S))
+            return self._pace.jitter(
+                min(_FIRST_DELAY_S * 2 ** min(failures - 1, 10), _LONGEST_DELAY_S)
+            )
         reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, TimeoutError) and not str(error):
+        if isinstance(error, TimeoutError) and not str(error) and self.timeout is not None:
             reason = f"no answer within {self.timeout} s"
         tries = "1 try" if failures == 1 else f"{failures} tries"
         raise EncoderError(

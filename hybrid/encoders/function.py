@@ -157,6 +157,8 @@ class Precomputed:
         some = next(iter([*documents.values(), *queries.values()]), None)
         if some is None:
             raise ValueError("expected at least one vector")
+        if np.ndim(some) != 1:
+            raise ValueError(f"expected vectors, not an array of shape {np.shape(some)}")
         self.name, self.dimension = name, len(np.asarray(some))
         self._documents, self._queries = documents, queries
 
@@ -177,11 +179,18 @@ class Precomputed:
     ) -> np.ndarray[Any, np.dtype[np.float32]]:
         missing = next((text for text in texts if text not in vectors), None)
         if missing is not None:
-            digest = hashlib.sha256(missing.encode()).hexdigest()[:8]
+            digest = hashlib.sha256(missing.encode("utf-8", "surrogatepass")).hexdigest()[:8]
             raise EncoderError(
                 f"expected a vector for every text, but {side}= of {self.name!r} has none for "
                 f"{missing[:60]!r} ({len(missing)} characters, sha256 {digest}…)"
             )
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        return np.asarray([vectors[text] for text in texts], np.float32)
+        found = [np.asarray(vectors[text], np.float32) for text in texts]
+        for text, vector in zip(texts, found, strict=True):
+            if vector.shape != (self.dimension,):
+                raise EncoderError(
+                    f"expected {self.dimension} numbers for every text, but {side}= of "
+                    f"{self.name!r} has an array of shape {vector.shape} for {text[:60]!r}"
+                )
+        return np.stack(found)

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hybrid.encoders.base import Embeddings, Vectors
+from hybrid.errors import EncoderError
 
 if TYPE_CHECKING:
     from indexes.multivector import TokenVectors
@@ -47,11 +48,17 @@ def pack(embeddings: Embeddings, token_type: str = "<f4") -> list[Packed]:
         Of n texts, with at least one part.
     token_type : {"<f4", "<f2"}
         How token vectors are written.
+
+    Raises
+    ------
+    EncoderError
+        If a token vector is too long for half precision.
     """
     dense = None if embeddings.dense is None else np.asarray(embeddings.dense, "<f4")
     matrix = embeddings.lexical
     lexical = None if matrix is None else sp.csr_matrix(matrix, dtype=np.float32)
-    if lexical is not None:
+    if lexical is not None and not lexical.has_canonical_format:
+        lexical = lexical.copy()  # the encoder's own stays as it is
         lexical.sum_duplicates()
     tokens = embeddings.tokens
     sizes = [len(part) for part in (dense, tokens) if part is not None]
@@ -65,7 +72,7 @@ def pack(embeddings: Embeddings, token_type: str = "<f4") -> list[Packed]:
             weights = lexical.data[span].astype("<f4").tobytes()
         if tokens is not None:
             first, end = tokens.offsets[place : place + 2]
-            own = tokens.vectors[first:end].astype(token_type).tobytes()
+            own = _rounded(tokens.vectors[first:end], token_type).tobytes()
         packed.append(
             Packed(
                 None if dense is None else dense[place].tobytes(),
@@ -80,14 +87,46 @@ def pack(embeddings: Embeddings, token_type: str = "<f4") -> list[Packed]:
 
 
 def unpack(packed: Sequence[Packed], token_type: str = "<f4") -> Embeddings:
-    """Return what `pack` took apart: one text or more, all with the same parts."""
+    """Return what `pack` took apart: one text or more.
+
+    Raises
+    ------
+    EncoderError
+        If some have other parts than others, or token vectors of another length.
+    """
     first = packed[0]
+    for one in packed:
+        if _kinds(one) != _kinds(first):
+            raise EncoderError(
+                f"expected the same of every text from an encoder, but it made {_kinds(first)} of "
+                f"one and {_kinds(one)} of another"
+            )
     dense = None
     if first.dense is not None:
         dense = np.stack([_numbers(one.dense, "<f4") for one in packed]).astype(np.float32)
     lexical = None if first.ids is None else _lexical(packed)
     tokens = None if first.tokens is None else _tokens(packed, token_type)
     return Embeddings(dense, lexical, tokens)
+
+
+def _kinds(one: Packed) -> str:
+    """Return what there is of a text, in words."""
+    parts = {
+        "dense vectors": one.dense,
+        "lexical weights": one.ids,
+        f"token vectors of {one.width} dimensions": one.tokens,
+    }
+    return ", ".join(name for name, written in parts.items() if written is not None)
+
+
+def _rounded(vectors: Vectors, kind: str) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        found = vectors.astype(kind)
+    if not np.isfinite(found).all():
+        raise EncoderError(
+            f"expected token vectors of length 1, not with numbers like {np.abs(vectors).max():g}"
+        )
+    return found
 
 
 def _lexical(packed: Sequence[Packed]) -> sp.csr_matrix:

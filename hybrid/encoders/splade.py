@@ -8,13 +8,20 @@ References
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from hybrid.encoders.base import Embeddings
-from hybrid.encoders.sentence_transformer import limit_length, load, versions, warn_of_long
+from hybrid.encoders.sentence_models import (
+    Side,
+    encoded,
+    limit_length,
+    load,
+    versions,
+    warn_of_long,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -72,6 +79,11 @@ class SpladeEncoder:
         """Encode questions."""
         return Embeddings(lexical=self._encode(texts, "query"))
 
+    def spelled(self, terms: Sequence[int]) -> list[str]:
+        """Return the tokens that weights are for, by their ids."""
+        tokens = self._model.tokenizer.convert_ids_to_tokens(list(terms))
+        return [str(token) for token in tokens]
+
     def fingerprint(self) -> dict[str, Any]:
         """Return all that decides about the weights."""
         return {
@@ -89,19 +101,19 @@ class SpladeEncoder:
         revision, most = fingerprint.get("revision"), fingerprint.get("max_length")
         return cls(str(fingerprint["name"]), revision=revision, max_length=most)
 
-    def _encode(self, texts: Sequence[str], side: Literal["query", "document"]) -> sp.csr_matrix:
+    def _encode(self, texts: Sequence[str], side: Side) -> sp.csr_matrix:
         if not texts:
             return sp.csr_matrix(np.empty((0, self._terms), np.float32))
         self._warned = self._warned or warn_of_long(
             texts, self._model.tokenizer, self.max_length, self.name
         )
-        encode = self._model.encode_query if side == "query" else self._model.encode_document
-        found = encode(
-            list(texts),
-            prompt="",  # the model's own would be taken otherwise
+        found = encoded(
+            self._model,
+            texts,
+            side,
+            prompt="",
             batch_size=self.batch_size,
             save_to_cpu=True,
-            show_progress_bar=False,
         ).coalesce()
         rows, terms = found.indices().numpy()
         weights = found.values().float().numpy()

@@ -277,5 +277,7 @@ def test_bare_lists_are_fused_by_rank():
     assert found.rows.tolist() == [3, 5]
     assert found.scores.tolist() == pytest.approx([1 / 3 + 1 / 2, 1 / 2])
     assert np.isnan(found.parts["b"].scores[1])
-    with pytest.raises(TypeError, match="see exact_top_k"):
+    with pytest.raises(ValueError, match="see exact_top_k"):
         fuse(lists, Weighted(), 10)
+    with pytest.raises(ValueError, match="exact_top_k computes them"):
+        fuse(lists, Weighted(norm="none"), 10)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fusion import RRF, Weighted
-from fusion.methods import from_settings, settings_of
+from fusion.catalogue import from_settings, settings_of
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,10 @@ from fusion.methods import from_settings, settings_of
         (lambda: RRF(k=float("nan")), "k >= 0, not nan"),
         (lambda: RRF(weights={"bm25": -0.5}), "weights >= 0, not -0.5 for 'bm25'"),
         (lambda: Weighted({"bm25": 0.0}), "at least one weight above 0"),
-        (lambda: Weighted(norm="softmax"), "a norm of zscore, minmax, none, not 'softmax'"),
+        (
+            lambda: Weighted(norm="softmax"),
+            "a norm of zscore, minmax, dbsf, max, none, list-minmax, .*, not 'softmax'",
+        ),
     ],
 )
 def test_wrong_values_are_refused(make, message):
@@ -33,7 +36,9 @@ def test_settings_go_through_json(method):
 
 
 def test_unknown_methods_list_the_choices():
-    with pytest.raises(ValueError, match="a fusion method of rrf, weighted, not 'borda'"):
+    with pytest.raises(
+        ValueError, match=r"a fusion method of rrf, weighted, comb, .*, not 'borda'"
+    ):
         from_settings({"method": "borda"})
 
 

@@ -8,21 +8,25 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hybrid
 from hybrid import Document
+from hybrid.encoders import cache_file
 from hybrid.encoders.base import Embeddings
 from hybrid.encoders.cache import CachedEncoder, Embedded
+from hybrid.encoders.cache_file import KEPT_DAYS, CacheFile
 from hybrid.encoders.canaries import CANARIES
 from hybrid.encoders.lsa import LSAEncoder
-from hybrid.encoders.packing import pack, unpack
+from hybrid.encoders.packing import Packed, pack, unpack
 from hybrid.unfinished import is_unfinished
 from indexes.multivector import TokenVectors
 from tests.hybrid.conftest import TEXTS, letters
@@ -440,3 +444,267 @@ def test_settings_know_nothing_of_the_cache(tmp_path, encoder):
         retriever.commit()
     manifest = json.loads((tmp_path / "index" / "manifest.json").read_text("utf-8"))
     assert manifest["settings"]["encoder"] == encoder.fingerprint()
+
+
+class Halved(Counting):
+    """Leaves parts out of what it makes of questions."""
+
+    def __init__(self, *missing, **choices):
+        super().__init__(**choices)
+        self.missing = missing
+
+    def encode_queries(self, texts):
+        return replace(super().encode_queries(texts), **dict.fromkeys(self.missing))
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (["lexical"], "but lexical weights did not come"),
+        (["tokens"], "but token vectors did not come"),
+        (["lexical", "tokens"], "but lexical weights and token vectors did not come"),
+        (["dense"], "expected 1 vectors of 27 dimensions .* no dense vectors came"),
+    ],
+)
+def test_questions_that_lack_what_chunks_have(missing, message, tmp_path):
+    folder = tmp_path / "index"
+    with hybrid.Retriever.create(folder, encoder=Halved(*missing)) as retriever:
+        retriever.add([Document("a", TEXTS[0])])
+        with pytest.raises(hybrid.EncoderError, match=message):
+            retriever.search("cats")
+        with pytest.raises(hybrid.EncoderError, match=message.replace("1 ", "4 ")):
+            retriever.commit()
+    with hybrid.Retriever.create(folder, encoder=Counting()) as retriever:
+        retriever.add([Document("a", TEXTS[0])])
+        retriever.commit()
+    with pytest.raises((hybrid.EncoderError, hybrid.EncoderMismatch)):
+        hybrid.Retriever.load(folder, encoder=Halved(*missing))
+
+
+def test_more_for_questions_than_for_chunks_is_let_be():
+    encoder = CachedEncoder(Halved("tokens"))
+    assert encoder.encode_queries(["cats"]).tokens is None  # before any chunk
+
+
+class Tokens:
+    """Gives the token vectors that it is told, and nothing else."""
+
+    dimension = None
+
+    def __init__(self, made):
+        self.made = made
+
+    def encode_documents(self, texts):
+        vectors = [np.asarray(self.made.get(text, [[1, 0]]), np.float32) for text in texts]
+        offsets = np.concatenate([[0], np.cumsum([len(own) for own in vectors])])
+        return Embeddings(tokens=TokenVectors(np.concatenate(vectors), offsets))
+
+    encode_queries = encode_documents
+
+    def fingerprint(self):
+        return {"kind": "test", "name": "tokens"}
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [([[1e5, 0]], "of length 1, not with numbers like 100000"), ([[0, 0]], "other than zero")],
+)
+def test_token_vectors_that_cannot_be_indexed_are_not_kept(vectors, message, path):
+    with pytest.raises(hybrid.EncoderError, match=message):
+        CachedEncoder(Tokens({"b": vectors}), path).encode_documents(["a", "b"])
+    repaired = CachedEncoder(Tokens({"b": [[0, 1]]}), path).encode_documents(["a", "b"])
+    assert repaired.tokens.vectors.tolist() == [[1, 0], [0, 1]]
+
+
+def test_parts_that_differ_from_text_to_text_are_told(path):
+    encoder = CachedEncoder(Tokens({"b": [[1, 2, 3]]}), path)
+    encoder.encode_documents(["a"])
+    encoder.encode_documents(["b"])
+    message = "made token vectors of 2 dimensions of one and token vectors of 3 dimensions of"
+    with pytest.raises(hybrid.EncoderError, match=message):
+        encoder.encode_documents(["a", "b"])
+
+
+def test_what_is_returned_belongs_to_the_caller(path):
+    encoder = CachedEncoder(Counting(), path)
+    for encode in (encoder.encode_documents, encoder.encode_queries):
+        found = encode(TEXTS)
+        for array in (found.dense, found.lexical.data, found.tokens.vectors):
+            array[:] = -1
+        assert_equal(encode(TEXTS), Counting()._embeddings(TEXTS))
+
+
+def test_the_encoders_own_matrix_is_left_alone():
+    twice = sp.csr_matrix(
+        (np.array([1, 2], np.float32), np.array([3, 3]), np.array([0, 2])), (1, 5)
+    )
+    assert unpack(pack(Embeddings(lexical=twice))).lexical.toarray().tolist() == [[0, 0, 0, 3, 0]]
+    assert twice.data.tolist() == [1, 2]
+
+
+def test_more_texts_than_a_statement_takes(path, caplog):
+    texts = [str(number) for number in range(40_000)]
+    with closing(CacheFile(path, {"name": "one"})) as file:
+        known = Packed(b"1234", None, None, None, None, None)
+        file.put({"7": known, "39999": known})
+        assert file.get(texts) == {"7": known, "39999": known}
+    assert warnings(caplog) == []
+
+
+def test_a_number_of_questions_that_makes_no_sense():
+    with pytest.raises(ValueError, match="questions of at least 0, not -1"):
+        CachedEncoder(Counting(), questions=-1)
+
+
+@pytest.fixture
+def day(monkeypatch):
+    """Set which day it is, and have few embeddings that no chunk has count."""
+    days = [100]
+    monkeypatch.setattr(cache_file, "_today", lambda: days[0])
+    monkeypatch.setattr(cache_file, "_FEW", 0)
+    return days
+
+
+def kept(path):
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT count(*) FROM embeddings").fetchone()[0] - len(CANARIES)
+
+
+def built(folder, texts, encoder=None, **choices):
+    """Make an index of texts, or bring one to them, and return how many texts were encoded."""
+    documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    encoder = encoder or Counting()
+    if (folder / "manifest.json").exists():
+        retriever = hybrid.Retriever.load(folder, encoder=encoder)
+    else:
+        retriever = hybrid.Retriever.create(folder, encoder=encoder, **choices)
+    with retriever:
+        retriever.add(documents)
+        retriever.delete(str(number) for number in range(len(texts), 99))
+        retriever.commit()
+    return len(getattr(encoder, "encoder", encoder).texts)
+
+
+def test_embeddings_that_no_chunk_has_are_dropped_after_a_while(tmp_path, day):
+    folder = tmp_path / "index"
+    path = folder / "embeddings.db"
+    texts = [f"cat number {n}" for n in range(60)]
+    assert built(folder, texts) == 60
+    size = path.stat().st_size
+    day[0] += KEPT_DAYS
+    built(folder, texts[:9])
+    assert kept(path) == 60  # young: a build that was stopped may go on with them
+    day[0] += 1
+    built(folder, texts[:29])
+    assert kept(path) == 60  # 64 with the canaries are not more than twice 33
+    built(folder, texts[:9])
+    assert kept(path) == 9
+    assert path.stat().st_size < size
+    assert built(folder, texts[:29]) == 20
+    built(folder, texts[:4])
+    assert kept(path) == 29  # 20 are new, and nothing says any more how old the others are
+
+
+def test_embeddings_of_other_encoders_are_dropped_with_them(tmp_path, day):
+    folder = tmp_path / "index"
+    other = CachedEncoder(Counting(name="other"), tmp_path / "embeddings.db")
+    other.encode_documents([f"cat number {n}" for n in range(60)])
+    other.close()
+    folder.mkdir()
+    (tmp_path / "embeddings.db").rename(folder / "embeddings.db")
+    day[0] += KEPT_DAYS + 1
+    assert built(folder, TEXTS) == len(TEXTS)
+    assert kept(folder / "embeddings.db") == len(TEXTS)
+    assert built(folder, TEXTS) == 0
+    again = CachedEncoder(Counting(name="other"), folder / "embeddings.db")
+    again.encode_documents(TEXTS)
+    assert again.embedded == Embedded(len(TEXTS), 0)
+
+
+def test_what_is_written_after_a_pruning_is_young(tmp_path, day):
+    """Numbers of rows are given anew: those of old embeddings say nothing any more."""
+    path = tmp_path / "cache.db"
+    with closing(CacheFile(path, {"name": "one"})) as file:
+        known = Packed(b"1234", None, None, None, None, None)
+        file.put({str(number): known for number in range(50)})
+        day[0] += KEPT_DAYS + 1
+        assert file.prune(1, lambda: ["7"]) == 49
+        file.put({str(number): known for number in range(100, 140)})
+        day[0] += KEPT_DAYS
+        assert file.prune(1, lambda: ["7"]) == 0
+        file.forget()
+        file.put({str(number): known for number in range(40)})
+        day[0] += 1
+        assert file.prune(1, lambda: ["7"]) == 0
+        assert len(file) == 40
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lots=st.lists(st.sets(st.integers(0, 30), min_size=1), max_size=6),
+    needed=st.sets(st.integers(0, 30)),
+    pauses=st.lists(st.integers(0, 5), min_size=6, max_size=6),
+)
+def test_a_pruning_keeps_what_is_young_or_needed_and_nothing_else(lots, needed, pauses, day):
+    known = Packed(b"1234", None, None, None, None, None)
+    written = {}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cache.db"
+        with (
+            closing(CacheFile(path, {"name": "one"})) as file,
+            closing(CacheFile(path, {"name": "two"})) as other,
+        ):
+            for place, (lot, pause) in enumerate(zip(lots, pauses, strict=False)):
+                day[0] += pause
+                (file, other)[place % 2].put({str(number): known for number in lot})
+                written |= {(place % 2, number): day[0] for number in lot}
+            old = {key for key, on in written.items() if on < day[0] - KEPT_DAYS}
+            dead = {key for key in old if key[0] == 1 or key[1] not in needed}
+            if len(old) <= 2 * len(needed):
+                dead = set()
+            assert file.prune(len(needed), lambda: map(str, needed)) == len(dead)
+            texts = [str(number) for number in range(31)]
+            left = {(0, int(text)) for text in file.get(texts)}
+            left |= {(1, int(text)) for text in other.get(texts)}
+            assert left == set(written) - dead
+
+
+def test_a_shared_file_is_not_pruned(tmp_path, day):
+    shared = tmp_path / "shared.db"
+    texts = [f"cat number {n}" for n in range(60)]
+    for name, own in (("one", texts), ("two", texts[:3])):
+        built(tmp_path / name, own, cache=shared)
+        day[0] += KEPT_DAYS + 1
+    built(tmp_path / "two", texts[:2], CachedEncoder(Counting(), shared))
+    assert kept(shared) == 60
+
+
+def test_a_file_that_was_deleted_is_not_made_to_prune_it(tmp_path, day):
+    folder = tmp_path / "index"
+    built(folder, TEXTS)
+    with hybrid.Retriever.load(folder, encoder=Counting()) as retriever:
+        (folder / "embeddings.db").unlink()
+        retriever.delete(["0"])
+        retriever.commit()
+    assert not (folder / "embeddings.db").exists()
+
+
+def test_a_commit_succeeds_while_another_process_reads_the_cache(
+    tmp_path, day, monkeypatch, caplog
+):
+    folder = tmp_path / "index"
+    built(folder, [f"cat number {n}" for n in range(60)])
+    day[0] += KEPT_DAYS + 1
+    monkeypatch.setattr(cache_file, "_PATIENCE_S", 0.01)
+    with closing(sqlite3.connect(folder / "embeddings.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM encoders").fetchone()
+        built(folder, TEXTS[:3])
+    assert "database is locked" in warnings(caplog)[-1]
+    with hybrid.Retriever.load(folder, encoder=Counting()) as opened:
+        assert len(opened) == 3
+    assert kept(folder / "embeddings.db") == 60
+    built(folder, TEXTS[:2])
+    assert kept(folder / "embeddings.db") == 0

@@ -308,6 +308,7 @@ def test_search_as_json_has_every_number(index):
             "start",
             "end",
             "parts",
+            "proved",
         )
     }
     assert best["score"] == expected.score

@@ -22,6 +22,7 @@ from hybrid.encoders.base import (
 from hybrid.encoders.bge_m3 import _as_matrix
 from hybrid.encoders.canaries import CANARIES, canaries_of, check_canaries, save_canaries
 from hybrid.encoders.lsa import LSAEncoder
+from hybrid.encoders.static import StaticEncoder
 from indexes.multivector import TokenVectors
 from tests.hybrid.conftest import TEXTS, letters
 
@@ -231,6 +232,77 @@ def test_other_parts_that_cannot_be_indexed():
 def test_precomputed_wants_vectors():
     with pytest.raises(ValueError, match="at least one vector"):
         hybrid.Precomputed({}, {}, "none")
+
+
+def test_precomputed_vectors_of_other_lengths():
+    with pytest.raises(ValueError, match=r"expected vectors, not an array of shape \(\)"):
+        hybrid.Precomputed({"a": 1.0}, {}, "numbers")
+    known = hybrid.Precomputed({"a": [1, 2], "b": [3]}, {}, "known")
+    with pytest.raises(hybrid.EncoderError, match=r"2 numbers .* shape \(1,\) for 'b'"):
+        known.encode_documents(["a", "b"])
+    with pytest.raises(hybrid.EncoderError, match="has none for"):
+        known.encode_documents(["\ud800"])
+
+
+@pytest.mark.parametrize(
+    ("found", "dimension", "message"),
+    [
+        (np.ones((1, 2)), 2, "expected hybrid.encoders.base.Embeddings .* not ndarray"),
+        (Embeddings(), 2, "1 vectors of 2 dimensions .* no dense vectors came"),
+        (Embeddings(), None, "dense vectors, lexical weights or token vectors .* none came"),
+        (Embeddings(np.ones((1, 2))), None, r"no dense vectors .* shape \(1, 2\)"),
+        (Embeddings(lexical=np.ones((1, 2))), None, "as a csr_matrix, not ndarray"),
+        (Embeddings(lexical=sp.csr_matrix([[1.0, -2.0]])), None, "of 0 or more .* not -2"),
+        (Embeddings(tokens=np.ones((1, 2))), None, "token vectors from encoder 'fixed', but"),
+        (
+            Embeddings(tokens=TokenVectors(np.zeros((1, 2)), np.array([0, 1]))),
+            None,
+            "other than zero",
+        ),
+        (Embeddings(tokens=TokenVectors(np.ones((3, 2)), np.array([0, 2]))), None, "from 0 to 3"),
+    ],
+)
+def test_what_is_no_embedding_is_told(found, dimension, message):
+    with pytest.raises(hybrid.EncoderError, match=message):
+        checked(found, ["cat"], Fixed(found, dimension=dimension))
+
+
+def test_other_sparse_matrices_and_numbers_are_taken():
+    found = Embeddings([[0.5, 2]], sp.coo_matrix([[0.0, 3.0]]))
+    taken = checked(found, ["cat"], Fixed(found, dimension=2))
+    assert (taken.dense.dtype, taken.dense.tolist()) == (np.float32, [[0.5, 2.0]])
+    assert (taken.lexical.format, taken.lexical.toarray().tolist()) == ("csr", [[0.0, 3.0]])
+
+
+@pytest.mark.parametrize("allow_mismatch", [False, True])
+@pytest.mark.parametrize("kind", ["lsa", "object", "file"])
+def test_an_encoder_that_is_not_fitted_stands_for_the_stored_one(kind, allow_mismatch, tmp_path):
+    words = tmp_path / "words.vec"
+    words.write_text("cat 1 0 0\npurr .9 .1 0\ncar 0 1 0\ndog 0 0 1\nbark 0 .2 1\n", "utf-8")
+    made = {
+        "lsa": lambda: "lsa",
+        "object": lambda: LSAEncoder(Analyzer()),
+        "file": lambda: StaticEncoder.from_file(words),
+    }[kind]
+    with hybrid.Retriever.from_texts(topical(60), encoder=made()) as retriever:
+        hits = retriever.search("purr", k=5)
+        assert hits[0].parts["dense"].score > 0
+        retriever.save(tmp_path / "index")
+    for given in (made(), kind if kind == "lsa" else None):
+        with hybrid.Retriever.load(
+            tmp_path / "index", encoder=given, allow_mismatch=allow_mismatch
+        ) as opened:
+            assert opened.search("purr", k=5) == hits
+    for other in ("word2vec", "lsa" if kind == "file" else LSAEncoder(Analyzer(), 3)):
+        with pytest.raises(hybrid.EncoderMismatch):
+            hybrid.Retriever.load(tmp_path / "index", encoder=other, allow_mismatch=allow_mismatch)
+
+
+def test_another_dimension_than_that_of_a_fitted_encoder_is_named(encoder, tmp_path):
+    with hybrid.Retriever.from_texts(["cat purr", "dog bark", "car"], encoder="lsa") as retriever:
+        retriever.save(tmp_path / "index")
+    with pytest.raises(hybrid.EncoderMismatch, match="of 3 dimensions, not 27"):
+        hybrid.Retriever.load(tmp_path / "index", encoder=encoder, allow_mismatch=True)
 
 
 def test_a_function_for_questions_of_its_own():

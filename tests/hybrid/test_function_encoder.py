@@ -265,6 +265,64 @@ def test_an_async_call_that_takes_too_long(clock):
     assert len(delays(clock)) == 1
 
 
+def test_a_client_that_gives_up_by_itself_is_not_taken_for_our_limit():
+    def gives_up(texts):
+        raise TimeoutError
+
+    encoder = hybrid.FunctionEncoder(gives_up, "slow", 27)
+    with pytest.raises(hybrid.EncoderError, match=r"after 1 try .*: TimeoutError"):
+        encoder.encode_documents(TEXTS)
+
+
+def test_retries_without_end(clock):
+    embed = Failing(1100)
+    encoder = hybrid.FunctionEncoder(embed, "letters", 27, retries=10**6)
+    assert (encoder.encode_documents(TEXTS).dense == letters(TEXTS)).all()
+    assert max(delays(clock)) <= 90
+
+
+def test_calls_of_several_threads_share_one_pace(clock):
+    moments = []
+
+    def timed(texts):
+        moments.append(clock.now())
+        return letters(texts)
+
+    encoder = hybrid.FunctionEncoder(timed, "letters", 27, batch_size=1, rate_limit=4)
+    threads = [
+        threading.Thread(target=encoder.encode_documents, args=(TEXTS,)),
+        threading.Thread(target=encoder.encode_queries, args=(TEXTS,)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(moments) == 16
+    assert encoder._calls._pace._next == pytest.approx(100 + 16 / 4)
+
+
+def test_a_build_goes_on_after_a_call_that_took_too_long(tmp_path):
+    hangs_on = "cat number 25"
+    asked = []
+
+    async def embed(texts):
+        if hangs_on in texts:
+            await asyncio.Event().wait()
+        asked.extend(texts)
+        return letters(texts)
+
+    encoder = hybrid.FunctionEncoder(embed, "slow", 27, batch_size=10, timeout=0.001)
+    documents = [hybrid.Document(str(n), f"cat number {n}") for n in range(40)]
+    with hybrid.Retriever.create(tmp_path / "index", encoder=encoder) as retriever:
+        with pytest.raises(hybrid.EncoderError, match=r"no answer within 0\.001 s") as raised:
+            retriever.add(documents)
+        assert "24 embeddings are kept" in raised.value.__notes__[0]  # with 4 canaries
+        hangs_on, asked = None, []
+        retriever.add(documents)
+        assert asked == [f"cat number {n}" for n in range(20, 40)]
+        assert retriever.search("cat number 39", k=1)[0].doc_id == "39"
+
+
 @pytest.mark.parametrize(
     ("choices", "message"),
     [

@@ -215,7 +215,9 @@ def test_explain_adds_up_and_names_the_terms(retriever):
         assert sum(explained.terms.values()) == pytest.approx(bm25, rel=1e-6)
         assert explained.hit.parts["dense"].rank is not None
     assert explanation.certificate.exact
-    assert set(explanation.timings_ms) == {"query", "filter", "search", "texts"}
+    assert set(explanation.timings_ms) == {
+        *("query", "filter", "search", "search: bm25", "search: dense", "texts")
+    }
     assert "matched   cat" in str(explanation)
 
 

@@ -139,8 +139,10 @@ def test_an_index_holds_it(given, file, tmp_path):
         hits = retriever.search("kitten cat", k=5)
         assert set(hits[0].parts) == {"bm25", "dense"}
         retriever.save(tmp_path / "index")
-    for again in (None, encoder):
-        with hybrid.Retriever.load(tmp_path / "index", encoder=again) as opened:
+    for again, mismatch in ((None, False), (encoder, False), (encoder, True)):
+        with hybrid.Retriever.load(
+            tmp_path / "index", encoder=again, allow_mismatch=mismatch
+        ) as opened:
             assert opened.search("kitten cat", k=5) == hits
     with pytest.raises(hybrid.EncoderMismatch):
         hybrid.Retriever.load(tmp_path / "index", encoder="lsa")

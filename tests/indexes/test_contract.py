@@ -143,6 +143,18 @@ def test_score_has_the_bits_of_search(case, data):
 
 
 @given(data=st.data())
+def test_ranks_are_places_on_the_complete_list(case, data):
+    rows, _, index = drawn_index(data, case)
+    query, allowed = data.draw(case.query), data.draw(strategies.masks())
+    if rows and data.draw(st.booleans()):
+        index.delete([data.draw(st.sampled_from(rows))])
+    found = index.search(query, 50, allowed).rows.tolist()
+    asked = data.draw(st.lists(st.integers(0, 45), max_size=30))
+    expected = [found.index(row) + 1 if row in found else 0 for row in asked]
+    assert index.ranks(query, asked, allowed).tolist() == expected
+
+
+@given(data=st.data())
 def test_any_history_equals_a_fresh_build(case, data):
     """Adds and deletes in any order, searched in between: bit for bit as built at once."""
     rows, items, _ = drawn_index(data, case)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes import DenseIndex, dense_chunks, dense_kernels, finders, flat, listing
-from indexes.approximate import PROPOSED
+from indexes.approximate import PROPOSED, Cells, nearest
 from tests import oracles
 
 METRICS = ("cosine", "ip", "l2")
@@ -305,6 +305,56 @@ def test_lists_are_the_same_again(kind):
         index.add(np.arange(5000), vectors)
         answers.append([pairs(index.search(query, 100)) for query in vectors[:20]])
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_cells_find_the_nearest_centroid(metric):
+    vectors = clustered(3000, 16)
+    centroids = vectors[:400]
+    few, many = Cells(vectors[:5], centroids, metric), Cells(vectors[:60], centroids, metric)
+    expected = nearest(vectors, centroids, metric)
+    assert few.nearest(vectors).tolist() == expected.tolist()  # 24 cells are all
+    assert np.mean(many.nearest(vectors) == expected) > 0.9  # measured: .99
+
+
+def test_rows_whose_cells_are_empty_find_the_nearest_of_all():
+    coarse = np.eye(60, dtype=np.float32)
+    cells = Cells(coarse, coarse[59:], "ip")
+    assert cells.nearest(coarse[:3] + coarse[3:6]).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_lists_are_probed_in_the_order_of_their_centroids(metric, tmp_path):
+    vectors = clustered(6000, 20)
+    index = DenseIndex(20, metric, "ivf")
+    index.add(np.arange(6000), vectors)
+    index.search(vectors[0], 1)
+    for state in (index, saved(index, tmp_path / "a")):
+        clusters = state._finders.clusters
+        every = np.arange(len(clusters.centroids))
+        for query in vectors[:10]:
+            scores = clusters.centroids.scores(every, query)
+            expected = np.lexsort((every, -scores))
+            for count in (1, 16, len(every)):
+                assert clusters.order(query, count).tolist() == expected[:count].tolist()
+
+
+def test_the_longest_vector_is_that_of_now(tmp_path):
+    vectors = clustered(50, 8)
+    index = DenseIndex(8, "ip", "flat")
+    index.add(np.arange(50), vectors)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    left = np.argsort(lengths)
+    while len(left):
+        index.search(vectors[0], 1)
+        assert index._stored.longest == pytest.approx(lengths[left[-1]])
+        index.delete(left[-5:])
+        left = left[:-5]
+    assert index.search(vectors[0], 1).rows.tolist() == []
+    assert index._stored.longest == 0
+    index.add([70], vectors[:1])
+    index.search(vectors[0], 1)
+    assert index._stored.longest == pytest.approx(lengths[0])
 
 
 def saved(index, folder):

@@ -50,6 +50,16 @@ def test_vectors_are_close_and_do_not_depend_on_their_company(made):
 
 
 @pytest.mark.usefixtures("no_export")
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_texts_that_run_side_by_side_come_back_in_order(made, monkeypatch, cpus):
+    monkeypatch.setattr(onnx_int8, "_cpus", lambda: cpus)
+    encoder = hybrid.OnnxEncoder(made[0], cache_folder=made[1])
+    texts = ["", *TEXTS * 5, "cats " * 300]
+    expected = [encoder.encode_documents([text]).dense[0] for text in texts]
+    assert (encoder.encode_documents(texts).dense == expected).all()
+
+
+@pytest.mark.usefixtures("no_export")
 def test_choices_are_those_of_the_model(made):
     choice = {"dimension": 16, "query_instruction": "dogs ", "max_length": 6}
     encoder = hybrid.OnnxEncoder(made[0], cache_folder=made[1], **choice)

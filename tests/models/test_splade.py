@@ -67,6 +67,16 @@ def test_weights_are_the_papers(model):
     assert encoder.encode_queries([]).lexical.shape == (0, found.lexical.shape[1])
 
 
+def test_a_text_without_words_is_a_row_all_the_same(model):
+    encoder = hybrid.SpladeEncoder(model)
+    found = encoder.encode_documents(["", "cats purr", " "]).lexical
+    assert found.shape[0] == 3
+    assert np.isfinite(found.data).all()
+    assert (found.data >= 0).all()
+    alone = encoder.encode_documents(["cats purr"]).lexical.toarray()
+    assert found[1].toarray() == pytest.approx(alone, abs=1e-5)
+
+
 def test_an_index_has_bm25_and_lexical(model, tmp_path):
     with hybrid.Retriever.from_texts(TEXTS, encoder=model) as retriever:
         hits = retriever.search("cats purr", k=4)

@@ -1,0 +1,101 @@
+"""What is known of the rows on some lists: a line for each index, a column for each row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.combining import COMBINE
+from fusion.merging import merge
+from indexes.candidates import Candidates, Rows, Scores, order
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows with what each index says of them; filled in as it becomes known.
+
+    Attributes
+    ----------
+    names : list of str
+        The indexes, in alphabetical order.
+    weights : ndarray of float64, shape (m, 1)
+    rows : ndarray of int64, shape (n,)
+        Distinct, in any order.
+    ranks : ndarray of int64, shape (m, n)
+        Place on the list that was read, from 1; 0 where the row is not on it.
+    scores : ndarray of float32, shape (m, n)
+        NaN where not known.
+    values : ndarray of float64, shape (m, n)
+        On the common scale; where not `known` the most that it can be.
+    listed, known : ndarray of bool, shape (m, n)
+        Whether the index has the row on its list; whether score and value are final.
+    """
+
+    names: list[str]
+    weights: NDArray[np.float64]
+    rows: Rows
+    ranks: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    values: NDArray[np.float64]
+    listed: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, lists: Mapping[str, Candidates], weights: Mapping[str, float]) -> "Table":
+        """Return the table of all rows of some lists, with ranks and scores; values are zeros."""
+        names = sorted(weights)
+        found = [lists[name] for name in names]
+        rows, ranks = merge([one.rows for one in found])
+        scores = np.empty(ranks.shape, np.float32)
+        for line, one in enumerate(found):
+            scores[line] = np.concatenate([_NAN, one.scores])[ranks[line]]
+        listed = ranks > 0
+        shares = np.array([weights[name] for name in names])[:, None]
+        return cls(names, shares, rows, ranks, scores, np.zeros(ranks.shape), listed, listed.copy())
+
+    def contributions(self, combine: str) -> NDArray[np.float64]:
+        """Return what each index adds to the score of each row."""
+        return COMBINE[combine](self.weights * self.values, self.listed)
+
+    def at(self, places: NDArray[np.intp]) -> "Table":
+        """Return a copy with the rows at some places."""
+        return Table(
+            self.names,
+            self.weights,
+            self.rows[places],
+            self.ranks[:, places],
+            self.scores[:, places],
+            self.values[:, places],
+            self.listed[:, places],
+            self.known[:, places],
+        )
+
+
+_LOW = 0xFFFFFFFF  # what fits into half of a key
+_NAN = np.array([np.nan], np.float32)
+
+
+def best_places(rows: Rows, scores: Scores, k: int) -> NDArray[np.intp]:
+    """Return where the best `k` rows are, by score descending, then row ascending."""
+    places = np.arange(len(rows))
+    if len(rows) > k:
+        # keep all that tie with the last place, so that the row decides and not the partition
+        last = np.partition(scores, len(scores) - k)[len(scores) - k]
+        places = np.flatnonzero(scores >= last)
+        rows, scores = rows[places], scores[places]
+    if len(rows) and rows.max() > _LOW:
+        return np.asarray(places[order(rows, scores)[:k]])
+    # floats are ordered like their bits, negative ones the other way round: one number a row
+    bits = (scores + np.float32(0)).view(np.uint32)  # and -0 is 0
+    ordered = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
+    keys = (ordered.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
+    return np.asarray(places[np.argsort(keys)[:k]])
+
+
+def total(contributions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the scores: sums of the contributions in the order of the indexes, rounded once."""
+    sums = np.zeros(contributions.shape[1])
+    for line in contributions:
+        sums += line
+    return sums.astype(np.float32)

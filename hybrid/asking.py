@@ -1,0 +1,101 @@
+"""The questions that an index can be asked."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+from fusion import Limit
+from fusion.exact import NO_LIMIT
+from hybrid.context import Context, build_context, estimate_tokens
+from hybrid.explaining import explain
+from hybrid.results import Explanation, Hit
+from hybrid.searching import Filter, Search, Wanted, check_question
+
+
+class Asking(ABC):
+    """What can be asked, of whatever can be searched."""
+
+    @abstractmethod
+    def _search(self) -> Search:
+        """Return the present state."""
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        min_score: float | None = None,
+        limit: Limit = NO_LIMIT,
+    ) -> list[Hit]:
+        """Return the best `k` chunks for a question.
+
+        Parameters
+        ----------
+        query : str
+            The question; one without any word finds nothing.
+        k : int
+            Most hits to return, >= 1.  The hits for k are a prefix of those for k + 1.
+        filter : mapping, optional
+            Condition on the metadata, applied inside the search: see `hybrid.filters`.
+        min_score : float, optional
+            Hits with a lower score are left out, so that a pipeline can say that it found nothing.
+            What scores are like depends on the fusion; those of z-scores mean the same whatever
+            the question: how many standard deviations a chunk is above the mean of all.
+        limit : Limit
+            How deep the lists may be read, or for how long: then `Hit.proved` says which hits are
+            certain.
+        """
+        return self._search().hits(query, Wanted(k, filter, min_score, limit))
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        min_score: float | None = None,
+        limit: Limit = NO_LIMIT,
+    ) -> list[list[Hit]]:
+        """Return `search` of every question; they are encoded together, searched in parallel."""
+        return self._search().hits_of_many(queries, Wanted(k, filter, min_score, limit))
+
+    async def asearch(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        min_score: float | None = None,
+        limit: Limit = NO_LIMIT,
+    ) -> list[Hit]:
+        """Return `search` without holding up the event loop."""
+        return await asyncio.to_thread(
+            self.search, query, k, filter=filter, min_score=min_score, limit=limit
+        )
+
+    def explain(self, query: str, k: int = 3, *, filter: Filter | None = None) -> Explanation:
+        """Return the hits of a question with ranks, matched terms, certificate and timings."""
+        return explain(self._search(), query, Wanted(k, filter))
+
+    def context(
+        self,
+        query: str,
+        max_tokens: int = 1500,
+        *,
+        k: int = 20,
+        filter: Filter | None = None,
+        min_score: float | None = None,
+        count_tokens: Callable[[str], int] = estimate_tokens,
+    ) -> Context:
+        """Return the best of the first `k` hits that fit into a budget, with their sources."""
+        hits = self.search(query, k, filter=filter, min_score=min_score)
+        return build_context(hits, max_tokens, count_tokens)
+
+    def run(self, queries: Mapping[str, str], k: int = 100) -> dict[str, dict[str, float]]:
+        """Return {query_id: {doc_id: score}}; a document scores as its best chunk."""
+        for query in queries.values():
+            check_question(query)
+        Wanted(k)  # refuses what k cannot be
+        answers = self._search().documents_of_many(list(queries.values()), k)
+        return dict(zip(queries, answers, strict=True))
