@@ -132,7 +132,7 @@ class Indexes:
     def settle(self, store: ChunkStore) -> None:
         """Fit an encoder that lives on the corpus, when the corpus has changed enough."""
         with self._lock:
-            if isinstance(self.encoder, CorpusEncoder) and self._changed:
+            if self._changed and isinstance(self.encoder, CorpusEncoder):
                 self._settle(self.encoder, store)
 
     def _settle(self, encoder: CorpusEncoder, store: ChunkStore) -> None:

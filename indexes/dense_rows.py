@@ -45,6 +45,7 @@ class Stored:
         self.moments = Moments(dimension, metric, Moments.exponent_of(0.0, metric))
         self._lengths: NDArray[np.float64] = np.empty(0)
         self._counted: Mask = np.empty(0, np.bool_)  # which slots the moments count
+        self._counted_of: Mask | None = None  # `live` as it was then
         self._longest = self._lengths, self.slots.live, 0.0  # of which arrays it is
 
     @property
@@ -94,7 +95,9 @@ class Stored:
 
     def count(self) -> None:
         """Have the moments count the live vectors and no others."""
-        live = self.slots.live
+        live = self.slots.live  # replaced when it changes
+        if live is self._counted_of:
+            return
         exponent = Moments.exponent_of(self.longest, self.metric)
         if exponent != self.moments.exponent:
             self.moments = Moments(self.dimension, self.metric, exponent)
@@ -102,7 +105,7 @@ class Stored:
         for sign, which in ((1, live & ~self._counted), (-1, self._counted & ~live)):
             for block in self.blocks(np.flatnonzero(which)):
                 self.moments.add(block, sign)
-        self._counted = live.copy()
+        self._counted, self._counted_of = live.copy(), live
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder that exists; full chunks that are on disk are linked."""
@@ -122,6 +125,6 @@ class Stored:
         names = ("rows", "live", "lengths")
         rows, live, lengths = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in names)
         stored.slots, stored._lengths = Slots.restored(rows, live), lengths
-        stored._counted = live.copy()
+        stored._counted, stored._counted_of = live.copy(), stored.slots.live
         stored.moments = Moments.load(folder, width, metric, exponent)
         return stored

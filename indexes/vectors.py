@@ -133,7 +133,8 @@ class Moments:
             shift = -float(np.square(direction).sum())
             direction = np.append(2 * direction, -1.0)
         middle = float((direction * mean).sum()) + shift
-        variance = float((direction * (covariance * direction).sum(axis=1)).sum())
+        # not a product by BLAS, whose sums depend on the number of threads
+        variance = float((direction * np.einsum("ij,j->i", covariance, direction)).sum())
         return middle, max(variance, 0.0) ** 0.5
 
     def save(self, folder: Path) -> None:

@@ -106,8 +106,9 @@ def dense_of(
             f"{name!r}, not an array of shape {vectors.shape}"
         )
     bad = ~np.isfinite(vectors).all(axis=1)
-    if not allow_zero and not isinstance(encoder, CorpusEncoder):
-        bad |= ~vectors.any(axis=1)
+    zero = ~vectors.any(axis=1)
+    if not allow_zero and zero.any() and not isinstance(encoder, CorpusEncoder):
+        bad |= zero
     if bad.any():
         place = int(np.flatnonzero(bad)[0])
         came = "zeros" if np.isfinite(vectors[place]).all() else "NaN or infinity"
