@@ -1,6 +1,5 @@
-"""What the benchmark of fusion fuses: collections with two indexes, and made-up lists."""
+"""Collections that the benchmark of fusion searches, each by BM25 and by vectors."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +11,13 @@ from bench.comparison import index_of
 from fusion import Arm, Method, Weighted, exact_top_k
 from hybrid.encoders.lsa import LSAEncoder
 from hybrid.text_analyzer import TextAnalyzer
-from indexes import Candidates, DenseIndex
+from indexes import DenseIndex
 
 Run = dict[str, dict[str, float]]
 Vectors = NDArray[np.float32]
 
 DEPTH = 100
 """Rows of an answer.  Its first ten are the answer for ten."""
-
-ROWS = 1_000_000
-"""Rows that made-up lists are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,7 @@ class Searched:
 
     def run(self, method: Method) -> Run:
         """Return the best documents of each query."""
-        found = {
-            query_id: exact_top_k(arms, method, DEPTH) for query_id, arms in self.arms.items()
-        }
+        found = {query_id: exact_top_k(arms, method, DEPTH) for query_id, arms in self.arms.items()}
         return {
             query_id: {
                 self.ids[row]: score
@@ -116,50 +110,10 @@ def _stored(collection: Collection, path: Path) -> tuple[Vectors, dict[str, Vect
         places = {doc_id: place for place, doc_id in enumerate(file["ids"].tolist())}
         absent = [doc_id for doc_id in collection.texts if doc_id not in places]
         if absent:
-            raise ValueError(f"{path}: expected a vector of every document, not none of {absent[0]}")
+            raise ValueError(
+                f"{path}: expected a vector of every document, not none of {absent[0]}"
+            )
         stored = file["D"][[places[doc_id] for doc_id in collection.texts]].astype(np.float32)
         pairs = zip(file["qids"].tolist(), file["Q"].astype(np.float32), strict=True)
         asked = {query_id: vector for query_id, vector in pairs if query_id in collection.queries}
     return stored, asked
-
-
-def made(queries: int, length: int, seed: int) -> list[dict[str, Candidates]]:
-    """Return two lists for each query, which share 40 % of their rows in another order."""
-    random = np.random.default_rng(seed)
-    shared = length * 2 // 5
-    found = []
-    for _ in range(queries):
-        rows = random.choice(ROWS, 2 * length - shared, replace=False)
-        halves = {"bm25": rows[:length], "dense": rows[length - shared :]}
-        found.append(
-            {
-                name: Candidates(random.permutation(half), _descending(random, length))
-                for name, half in halves.items()
-            }
-        )
-    return found
-
-
-def _descending(random: np.random.Generator, length: int) -> NDArray[np.float32]:
-    """Return distinct scores, the highest first."""
-    return np.flip(1 + np.sort(random.permutation(10 * length)[:length])).astype(np.float32)
-
-
-Fuser = Callable[[], Sequence[tuple[Sequence[int], Sequence[float]]]]
-
-
-def dictionary(lists: Sequence[Mapping[str, Candidates]], k: float) -> Fuser:
-    """Return reciprocal-rank fusion as it is written everywhere, over lists of plain numbers."""
-    plain = [[found.rows.tolist() for found in one.values()] for one in lists]
-
-    def fused() -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
-        answers = []
-        for query in plain:
-            scores: dict[int, float] = {}
-            for rows in query:
-                for rank, row in enumerate(rows, 1):
-                    scores[row] = scores.get(row, 0.0) + 1 / (k + rank)
-            answers.append(sorted(scores.items(), key=_score, reverse=True))
-        return answers  # type: ignore[return-value]
-
-    return fused

@@ -23,6 +23,7 @@ from fusion.table import Table, total
 from indexes.candidates import Mask, Scores
 
 _ROUNDING = 2.0**-22  # of a score: twice what float32 rounds away at most
+_TINY = 1e-15  # what sums that should be 0 may come to
 _EDGE = 1e-9  # how near to 0 and 1 a share is looked for, where the index, or the others, count
 _LOOKED_AT = 32  # crossings in a stretch at which the scores are computed
 _HALVINGS = 48
@@ -234,9 +235,8 @@ class _Line:
         shares = [0.0 if name == self._name else self._now[name] / self._rest for name in used]
         at_0 = np.asarray(np.array(shares) @ values)
         own_1, own_0 = at_1[self._at], at_0[self._at]
-        others = there.copy()
-        others[self._at] = False
         if not there[self._at]:
             return Sweep.nowhere()
-        slack = _ROUNDING * float(max(abs(own_1), abs(own_0)))
-        return Sweep.of(at_1[others] - own_1, at_0[others] - own_0, self._k, slack)
+        there[self._at] = False
+        slack = _ROUNDING * float(np.abs(values[:, self._at]).max()) + _TINY
+        return Sweep.of(at_1[there] - own_1, at_0[there] - own_0, self._k, slack)

@@ -20,7 +20,7 @@ from hybrid.errors import (
 )
 
 if TYPE_CHECKING:
-    from fusion import RRF, Weighted
+    from fusion import RRF, Bayes, ByRank, Comb, Condorcet, Limit, Weighted
     from hybrid.analysis import Analyzer
     from hybrid.chunking import Chunker
     from hybrid.code_analysis import CodeAnalyzer
@@ -47,8 +47,12 @@ __all__ = [
     "Analyzer",
     "AnalyzerMismatch",
     "BGEM3Encoder",
+    "Bayes",
+    "ByRank",
     "Chunker",
     "CodeAnalyzer",
+    "Comb",
+    "Condorcet",
     "Dense",
     "DimensionMismatch",
     "Document",
@@ -61,6 +65,7 @@ __all__ = [
     "IndexFormatError",
     "JiebaAnalyzer",
     "LSAEncoder",
+    "Limit",
     "MissingDependency",
     "OnnxEncoder",
     "Precomputed",
@@ -78,8 +83,12 @@ _HOMES = {
     "RRF": "fusion",
     "Analyzer": "hybrid.analysis",
     "BGEM3Encoder": "hybrid.encoders.bge_m3",
+    "Bayes": "fusion",
+    "ByRank": "fusion",
     "Chunker": "hybrid.chunking",
     "CodeAnalyzer": "hybrid.code_analysis",
+    "Comb": "fusion",
+    "Condorcet": "fusion",
     "Dense": "hybrid.settings",
     "Document": "hybrid.documents",
     "FieldAnalyzer": "hybrid.field_analysis",
@@ -87,6 +96,7 @@ _HOMES = {
     "Hit": "hybrid.results",
     "JiebaAnalyzer": "hybrid.jieba_analysis",
     "LSAEncoder": "hybrid.encoders.lsa",
+    "Limit": "fusion",
     "OnnxEncoder": "hybrid.encoders.onnx_int8",
     "Precomputed": "hybrid.encoders.function",
     "Retriever": "hybrid.retriever",

@@ -35,6 +35,14 @@ _FILTER = click.option(
     callback=parse_filter,
     help='Condition on the metadata: \'{"lang": "en", "year": {"$gte": 2020}}\'.',
 )
+_FUSION = click.option(
+    "--fusion",
+    metavar="NAME",
+    help='How the indexes are fused, such as "rrf" or "tm2c2"; else as the index has it.',
+)
+_MIN_SCORE = click.option(
+    "--min-score", type=float, help="Leave out hits with a lower score (default: none)."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -128,16 +136,16 @@ def index(source: Path, out: Path, as_json: bool, **options: Any) -> None:
 @_QUERY
 @click.option("-k", default=10, type=click.IntRange(min=1), show_default=True, help="Most hits.")
 @_FILTER
+@_MIN_SCORE
+@_FUSION
 @_JSON
-def search(
-    index: Path, query: str, k: int, condition: dict[str, Any] | None, as_json: bool
-) -> None:
+def search(index: Path, query: str, fusion: str | None, as_json: bool, **wanted: Any) -> None:
     """Show the best hits for QUERY.
 
     Each with the rank that every index gave it; a dash stands for a rank below the first 100.
     """
-    with _opened(index) as (retriever, analyzer):
-        hits = retriever.search(query, k, filter=condition)
+    with _opened(index, fusion) as (retriever, analyzer):
+        hits = retriever.search(query, **_asked(wanted))
     tell_if_none(hits)
     if as_json:
         print_json({"query": query, "hits": hits})
@@ -152,13 +160,12 @@ def search(
 @_QUERY
 @click.option("-k", default=3, type=click.IntRange(min=1), show_default=True, help="Most hits.")
 @_FILTER
+@_FUSION
 @_JSON
-def explain(
-    index: Path, query: str, k: int, condition: dict[str, Any] | None, as_json: bool
-) -> None:
+def explain(index: Path, query: str, fusion: str | None, as_json: bool, **wanted: Any) -> None:
     """Show how the scores of the best hits came about."""
-    with _opened(index) as (retriever, analyzer):
-        explanation = retriever.explain(query, k, filter=condition)
+    with _opened(index, fusion) as (retriever, analyzer):
+        explanation = retriever.explain(query, **_asked(wanted))
     tell_if_none(explanation.hits)
     if as_json:
         print_json(explanation)
@@ -180,16 +187,16 @@ def explain(
     "--max-tokens", default=1500, type=click.IntRange(min=1), show_default=True, help="The budget."
 )
 @_FILTER
+@_MIN_SCORE
+@_FUSION
 @_JSON
-def context(
-    index: Path, query: str, max_tokens: int, condition: dict[str, Any] | None, as_json: bool
-) -> None:
+def context(index: Path, query: str, fusion: str | None, as_json: bool, **wanted: Any) -> None:
     """Print the best hits as text for a prompt.
 
     They are numbered, for citing. How much was left out is said on stderr.
     """
-    with _opened(index) as (retriever, _):
-        found = retriever.context(query, max_tokens, filter=condition)
+    with _opened(index, fusion) as (retriever, _):
+        found = retriever.context(query, **_asked(wanted))
     receipt = found.receipt
     tell_if_none([*receipt.included, *receipt.dropped])
     if as_json:
@@ -226,12 +233,19 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
     print_json(found) if as_json else session.show(found, keep)
 
 
+def _asked(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of a command as arguments of the retriever's methods."""
+    return {"filter": options.pop("condition"), **options}
+
+
 @contextmanager
-def _opened(folder: Path) -> "Iterator[tuple[Retriever, TextAnalyzer]]":
+def _opened(folder: Path, fusion: str | None = None) -> "Iterator[tuple[Retriever, TextAnalyzer]]":
     """Open an index for searching, and its analyzer for highlighting."""
     from hybrid.retriever import Retriever
 
     with Retriever.load(folder) as retriever:
+        if fusion is not None:
+            retriever.fusion = fusion
         yield retriever, retriever.analyzer
 
 

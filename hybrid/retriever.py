@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from fusion import Method
+from fusion import Method, method_named
 from fusion.methods import weights_for
 from hybrid.asking import Asking
 from hybrid.documents import Document, ReadReport, documents_from_texts
@@ -150,13 +150,19 @@ class Retriever(Asking):
 
     @property
     def fusion(self) -> Method:
-        """How the indexes are fused; set `hybrid.RRF(...)` or `hybrid.Weighted(...)`."""
+        """How the indexes are fused; set `hybrid.RRF(...)`, another method, or its name.
+
+        The names are those of `fusion.METHODS`: "rrf", "tm2c2", "borda", ...
+        """
         return self._state.fusion or self._state.indexes.default_fusion()
 
     @fusion.setter
-    def fusion(self, method: Method) -> None:
-        weights_for(method, self._state.indexes.names())
-        self._state.fusion = method
+    def fusion(self, method: Method | str) -> None:
+        chosen = method_named(method) if isinstance(method, str) else method
+        if not isinstance(chosen, Method):
+            raise TypeError(f"expected a fusion method or its name, not {type(method).__name__}")
+        weights_for(chosen, self._state.indexes.names())
+        self._state.fusion = chosen
 
     def add(self, documents: Iterable[Document]) -> Added:
         """Add documents; one whose id is there replaces it, the same content changes nothing.

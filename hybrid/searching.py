@@ -111,7 +111,7 @@ class Search:
         fused = top_k(arms, self.fusion, wanted.k, allowed, parallel, wanted.limit)
         if wanted.min_score is None:
             return fused
-        return fused.first(int(np.count_nonzero(fused.scores >= wanted.min_score)))
+        return fused.first(int(np.count_nonzero(fused.scores >= np.float64(wanted.min_score))))
 
     def _fuse_many(self, queries: Sequence[str], wanted: Wanted) -> Iterable[Fused]:
         for query in queries:
