@@ -1,4 +1,4 @@
-"""Every code block of the README runs, and prints what the README says it prints."""
+"""Every code block of the README and of docs/ runs, and prints what stands behind it."""
 
 import contextlib
 import io
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks():
-    return BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+def blocks(page="README.md"):
+    return BLOCK.findall((ROOT / page).read_text("utf-8"))
 
 
 @pytest.fixture
@@ -44,6 +44,19 @@ def test_python_and_console_blocks_run_in_order(here):
             assert printed == code
             printed, checked = None, checked + 1
     assert checked >= 4
+
+
+def test_the_blocks_of_fusion_run_in_order():
+    session, checked = {}, 0
+    for kind, code in blocks("docs/fusion.md"):
+        if kind == "python":
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(compile(code, "fusion.md", "exec"), session)
+        else:
+            assert output.getvalue() == code
+            checked += 1
+    assert checked == 2
 
 
 def run_command(line):
