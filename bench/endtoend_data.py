@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ NOISE = 1.3
 """Length of what a question's vector is off its passage's, which has length 1."""
 
 NAME = "made up"
+
+
+class Question(NamedTuple):
+    """What an engine is asked."""
+
+    text: str
+    vector: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,14 @@ class Questions:
         """Read what `save` wrote."""
         texts, rows = json.loads((folder / "questions.json").read_text("utf-8"))
         return cls(texts, np.load(folder / "questions.npy", allow_pickle=False), rows)
+
+    def first(self, count: int) -> "Questions":
+        """Return the first few."""
+        return Questions(self.texts[:count], self.vectors[:count], self.rows[:count])
+
+    def asked(self) -> list[Question]:
+        """Return every question with its vector."""
+        return [Question(*pair) for pair in zip(self.texts, self.vectors, strict=True)]
 
     def encoder(self) -> hybrid.Precomputed:
         """Return an encoder that knows these questions."""

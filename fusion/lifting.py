@@ -10,6 +10,7 @@ fewer than k rows are above by more than that are the only ones to look at; ther
 computed as a search computes them, and what is reported was found in that way.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ _TINY = 1e-15  # what sums that should be 0 may come to
 _EDGE = 1e-9  # how near to 0 and 1 a share is looked for, where the index, or the others, count
 _LOOKED_AT = 32  # crossings in a stretch at which the scores are computed
 _HALVINGS = 48
+_LEAST_DECIMALS, _MOST_DECIMALS = 2, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Lift:
     weight, now : float
         The weight, and what it is at present, as the method has it: for `Weighted` all sum to 1,
         for the others each is a factor of its own.
+    rounded : float
+        The weight with the fewest decimals beyond `weight` with which the row is a hit too.
     share, share_now : float
         The same with all weights scaled to sum to 1.
     weights : mapping of str to float
@@ -51,6 +55,7 @@ class Lift:
     index: str
     weight: float
     now: float
+    rounded: float
     share: float
     share_now: float
     weights: Mapping[str, float]
@@ -161,21 +166,36 @@ class _Line:
         rank = self._fusion.rank(weights, self._at)
         if rank is None:
             raise RuntimeError(f"expected a place with the weights {weights}")
-        name = self._name
-        return Lift(name, weights[name], self._now[name], share, self._share, weights, rank)
+        name, own = self._name, weights[self._name]
+        rounded = self._rounded(own)
+        return Lift(name, own, self._now[name], rounded, share, self._share, weights, rank)
+
+    def _rounded(self, weight: float) -> float:
+        """Return a weight with few decimals, further from the present one, that does as well."""
+        outwards = math.ceil if weight > self._now[self._name] else math.floor
+        for decimals in range(_LEAST_DECIMALS, _MOST_DECIMALS):
+            scale = 10**decimals
+            short: float = outwards(round(weight * scale, 6)) / scale
+            if self._is_hit(self._with(short)):
+                return short
+        return weight
+
+    def _with(self, weight: float) -> dict[str, float]:
+        """Return the weights of all indexes with a weight of this one."""
+        others = 1.0 if self._free else (1 - weight) / self._rest
+        scaled = {name: other * others for name, other in self._now.items()}
+        return {**scaled, self._name: weight}
 
     def _weights(self, share: float) -> dict[str, float]:
         """Return the weights of all indexes that give this one a share."""
-        if self._free:
-            own = share * self._rest / (1 - share)
-            return {**self._now, self._name: own}
-        others = (1 - share) / self._rest
-        scaled = {name: weight * others for name, weight in self._now.items()}
-        return {**scaled, self._name: share}
+        return self._with(share * self._rest / (1 - share) if self._free else share)
+
+    def _is_hit(self, weights: Mapping[str, float]) -> bool:
+        rank = self._fusion.rank(weights, self._at)
+        return rank is not None and rank <= self._k
 
     def _hits(self, share: float) -> bool:
-        rank = self._fusion.rank(self._weights(share), self._at)
-        return rank is not None and rank <= self._k
+        return self._is_hit(self._weights(share))
 
     def _below(self) -> float | None:
         """Return the nearest share below the present one."""

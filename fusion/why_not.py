@@ -148,15 +148,7 @@ def why_not(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A row among all rows.
-
-    Attributes
-    ----------
-    rows, scores : ndarray
-        All candidates with their fused scores, in any order.
-    row, rank, score, parts, notes
-        As in `WhyNot`.
-    """
+    """A row, as in `WhyNot`, among all candidates with their fused scores, in any order."""
 
     rows: Rows
     scores: Scores
@@ -283,27 +275,26 @@ def _told(
         reason = "score" if seen.rank > k else None
         gap = kth.score - seen.score
     return WhyNot(
-        row=seen.row,
-        k=k,
-        rank=seen.rank,
-        candidates=len(seen.rows),
-        score=seen.score,
-        kth=kth,
-        gap=gap,
-        missed_because=reason,
-        parts=seen.parts,
-        lifts=lifts,
-        lift=_smallest(lifts),
-        no_lifts=no_lifts,
-        notes=seen.notes,
+        seen.row,
+        k,
+        seen.rank,
+        len(seen.rows),
+        seen.score,
+        kth,
+        gap,
+        reason,
+        seen.parts,
+        lifts,
+        _smallest(lifts),
+        no_lifts,
+        seen.notes,
     )
 
 
 def _smallest(lifts: Mapping[str, Lift | None]) -> Lift | None:
     """Return the smallest change; of changes of one size that which raises a weight."""
-    found = [lift for lift in lifts.values() if lift is not None]
     return min(
-        found,
-        key=lambda lift: (round(lift.change, 9), lift.share < lift.share_now, lift.index),
+        (lift for lift in lifts.values() if lift is not None),
+        key=lambda lift: (round(lift.change, 6), lift.share < lift.share_now, lift.index),
         default=None,
     )

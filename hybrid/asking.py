@@ -10,6 +10,7 @@ from hybrid.context import Context, build_context, estimate_tokens
 from hybrid.explaining import explain
 from hybrid.results import Explanation, Hit
 from hybrid.searching import Filter, Search, Wanted, check_question
+from hybrid.why_not import WhyNot, why_not
 
 
 class Asking(ABC):
@@ -77,6 +78,29 @@ class Asking(ABC):
     def explain(self, query: str, k: int = 3, *, filter: Filter | None = None) -> Explanation:
         """Return the hits of a question with ranks, matched terms, certificate and timings."""
         return explain(self._search(), query, Wanted(k, filter))
+
+    def why_not(
+        self, query: str, chunk_id: str, k: int = 10, *, filter: Filter | None = None
+    ) -> WhyNot:
+        """Return why a chunk is not among the first `k` hits of a question.
+
+        Parameters
+        ----------
+        query : str
+            The question.
+        chunk_id : str
+            The chunk, or a document: then its best chunk.
+        k : int
+            How many hits there are.
+        filter : mapping, optional
+            As in `search`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such chunk.
+        """
+        return why_not(self._search(), query, chunk_id, k, filter)
 
     def context(
         self,

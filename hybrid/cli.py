@@ -175,6 +175,23 @@ def explain(index: Path, query: str, fusion: str | None, as_json: bool, **wanted
         show_explanation(explanation, Highlighter.of(analyzer, query))
 
 
+@main.command("why-not", examples=['hybrid why-not my-index "why do cats purr" dogs.txt -k 5'])
+@_INDEX
+@_QUERY
+@click.argument("chunk")
+@click.option("-k", default=10, type=click.IntRange(min=1), show_default=True, help="Most hits.")
+@_FILTER
+@_FUSION
+@_JSON
+def why_not(
+    index: Path, query: str, chunk: str, fusion: str | None, as_json: bool, **wanted: Any
+) -> None:
+    """Show why CHUNK, or the best chunk of a document, is not among the hits."""
+    with _opened(index, fusion) as (retriever, _):
+        found = retriever.why_not(query, chunk, **_asked(wanted))
+    print_json(found) if as_json else click.echo(str(found))
+
+
 @main.command(
     examples=[
         'hybrid context my-index "why do cats purr"',

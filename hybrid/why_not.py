@@ -1,15 +1,14 @@
 """Why a chunk is not among the hits of a question, and which weights would bring it there."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fusion.lifting import Lift
 from fusion.why_not import why_not as fused_why_not
 from hybrid.results import Part, listed
 from hybrid.searching import Filter, Search, Wanted, check_question
-
-_DECIMALS = 4  # of a weight that is shown
+from indexes.candidates import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +109,12 @@ class WhyNot:
         """Return which weight would make the chunk a hit, in words."""
         found = [lift for lift in self.lifts.values() if lift is not None]
         told = [
-            f"it would be hit {lift.rank} with {lift.index} at {_beyond(lift)} (now {lift.now:.4g})"
+            f"it would be a hit with {lift.index} at {lift.rounded:.10g} (now {lift.now:.4g})"
             for lift in sorted(found, key=lambda lift: lift != self.lift)
         ]
         if not told and self.lifts:
             told = ["no weight of one index alone would make it a hit"]
         return "; or ".join([*told, *([self.no_lifts] if self.no_lifts else [])])
-
-
-def _beyond(lift: Lift) -> str:
-    """Return a weight with few decimals, rounded away from the present one."""
-    scale = 10**_DECIMALS
-    up = lift.weight > lift.now
-    rounded = (math.ceil if up else math.floor)(lift.weight * scale) / scale
-    return f"{rounded:.{_DECIMALS}f}"
 
 
 def why_not(
@@ -180,7 +171,9 @@ def why_not(
         },
         terms=has,
         missing_terms=lacks,
-        lexical_terms=_largest_first({n: float(scores[0]) for n, scores in learned.items()}),
+        lexical_terms=_largest_first(
+            {n: float(scores[0]) for n, scores in learned.items() if scores[0]}
+        ),
         lifts={} if excluded else told.lifts,
         lift=None if excluded else told.lift,
         no_lifts="the filter leaves it out, whatever the weights" if excluded else told.no_lifts,
@@ -222,16 +215,15 @@ def _rows_named(search: Search, chunk_id: str) -> tuple[int, ...]:
 def _terms(search: Search, terms: list[str], row: int) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return which terms of a question a chunk has, with what they add, and which it lacks."""
     bm25 = search.indexes.bm25
-    has, lacks = {}, []
-    for term, scores in bm25.parts(terms, [row]).items():
-        # by some formulas also a row without the term gets something
-        if scores[0] > bm25.unranked([term] * terms.count(term)):
-            has[term] = float(scores[0])
-        else:
-            lacks.append(term)
-    return _largest_first(has), tuple(lacks)
+    parts: Mapping[Any, Scores] = bm25.parts(terms, [row])
+    # by some formulas also a row without the term gets something
+    has = {
+        term: float(scores[0])
+        for term, scores in parts.items()
+        if scores[0] > bm25.unranked([term] * terms.count(term))
+    }
+    return _largest_first(has), tuple(term for term in parts if term not in has)
 
 
 def _largest_first(added: Mapping[str, float]) -> dict[str, float]:
-    found = {term: score for term, score in added.items() if score}
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    return dict(sorted(added.items(), key=lambda item: -item[1]))

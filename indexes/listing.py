@@ -16,8 +16,9 @@ from indexes.vectors import Metric, Vectors
 Kind = Literal["auto", "flat", "hnsw", "ivf", "ivf-pq"]
 
 FLAT_LIMIT = 400_000_000
-"""Numbers in all vectors above which "auto" takes lists: their codes take 20 ms to read, and flat is
-exact.  Just below it lists are ten times as quick (docs/adr/0010), after minutes of making them."""
+"""Numbers in all vectors above which "auto" takes lists: their codes take 20 ms to read, and flat
+is exact.  Just below it lists are ten times as quick (docs/adr/0010), after minutes of making them.
+"""
 
 LEAST_LISTED = 4096
 """Rows below which lists are not worth making."""

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion import RRF, Arm, ByRank, Comb, Condorcet, Weighted, exact_top_k, rescored, top_k
-from fusion.methods import weights_for
 from fusion.normalize import NORMS
 from fusion.sweep import stretches
 from fusion.why_not import why_not
@@ -199,3 +198,110 @@ def test_stretches_are_where_few_lines_are_above(lines, k):
         above = int((place * ends + (1 - place) * starts > 1e-9).sum())
         near = (firsts <= place + 1e-9) & (place - 1e-9 <= lasts)
         assert near.any() == (above < k)
+
+
+@given(data=st.data(), pool=test_rescored.pools, row=asked_rows, k=few)
+def test_an_index_that_rescores_a_pool_counts_as_it_does_in_a_search(data, pool, row, k):
+    arms = data.draw(test_rescored.arms_drawn())
+    method = data.draw(test_rescored.methods)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rescored, "POOL", pool)
+        told = why_not(arms, method, row, k)
+        found = top_k(arms, method, 1000)
+    rows = found.rows.tolist()
+    assert told.rank == (rows.index(row) + 1 if row in rows else None)
+    if not found.certificate.rescored:
+        return
+    assert not told.lifts
+    assert told.no_lifts == "the rows that multivector rescores depend on the weights"
+    assert "multivector scored the first" in told.notes[-1]
+    late = told.parts["multivector"]
+    if row in rows:
+        at = rows.index(row)
+        assert told.score == found.scores[at]
+        assert late.score == found.parts["multivector"].scores[at]
+        assert (late.rank or 0) == found.parts["multivector"].ranks[at]
+    else:
+        assert (late.rank, late.score) == (None, test_rescored.FLOOR)
+
+
+def two(count=6):
+    """Two indexes whose lists run in opposite directions."""
+    angles = np.linspace(0, 1, count)
+    vectors = np.column_stack([np.cos(angles), np.sin(angles)])
+    up, down = DenseIndex(2), DenseIndex(2)
+    up.add(range(count), vectors)
+    down.add(range(count), vectors)
+    return {"down": Arm(down, [1.0, 0.0]), "up": Arm(up, np.float32([np.cos(1), np.sin(1)]))}
+
+
+def test_the_weight_is_told_as_the_method_has_it():
+    told = why_not(two(2), Weighted({"down": 3, "up": 1}, "none"), 1, 1)
+    assert told.lift.index == "up"
+    assert (told.lift.now, told.lift.weight) == pytest.approx((0.25, 0.5), abs=1e-5)
+    assert (told.lift.rank, told.lift.share) == (1, told.lift.weight)
+    told = why_not(two(2), RRF(0, {"down": 3, "up": 1}), 1, 1)
+    # row 0 has 1 and 1/2, row 1 has 1/2 and 1: the weights must be equal, and a tie is row 0's
+    assert told.lift.weight == pytest.approx(3)
+    assert told.lift.weight > 3
+    assert (told.lift.now, told.lift.share_now, told.lift.rounded) == (1, 0.25, 3.01)
+    assert told.lift.weights["down"] == 3
+
+
+def test_a_row_between_the_lists_is_lifted_by_a_tie_only():
+    """Rows 0 to 2 have (1, 0), (0, 1), (1/2, 1/2): the last wins nowhere, the first two tie."""
+    down, up = DenseIndex(2, "ip"), DenseIndex(2, "ip")
+    for index in (down, up):
+        index.add([4, 7, 2], [[1, 0], [0, 1], [0.5, 0.5]])
+    arms = {"down": Arm(down, [1.0, 0.0]), "up": Arm(up, [0.0, 1.0])}
+    told = why_not(arms, Weighted({"down": 1, "up": 3}, "none"), 2, 1)
+    assert (told.lift.share, told.lift.rounded) == (pytest.approx(0.5, abs=1e-6), 0.5)
+    arms = {"down": Arm(DenseIndex(2, "ip"), [1.0, 0.0]), "up": Arm(DenseIndex(2, "ip"), [0.0, 1])}
+    for arm in arms.values():
+        arm.index.add([4, 7, 9], [[1, 0], [0, 1], [0.5, 0.5]])
+    told = why_not(arms, Weighted({"down": 1, "up": 3}, "none"), 9, 1)
+    assert told.lifts == {"down": None, "up": None}
+
+
+def test_an_index_without_a_weight_can_lift():
+    told = why_not(two(2), Weighted({"down": 1, "up": 0}, "none"), 1, 1)
+    assert told.lifts["down"] is None
+    assert told.lift.index == "up"
+    assert told.lift.share == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_row_that_no_index_with_a_weight_lists():
+    bm25, dense = BM25Index(), DenseIndex(2)
+    bm25.add([0, 1], [["cat"], ["dog"]])
+    dense.add([0, 1], [[1, 0], [0, 1]])
+    arms = {"bm25": Arm(bm25, ["cat"]), "dense": Arm(dense, [0.0, 1.0])}
+    told = why_not(arms, RRF(weights={"bm25": 1, "dense": 0}), 1, 1)
+    assert (told.missed_because, told.rank, told.gap) == ("unlisted", None, None)
+    assert told.parts["dense"].rank == 1
+    assert told.lift.weights["dense"] == told.lift.weight > 1
+    told = why_not({"bm25": arms["bm25"]}, Weighted(), 1, 1)
+    assert told.lifts == {"bm25": None}
+
+
+@pytest.mark.parametrize("method", [Condorcet(), Comb("max"), Comb("med"), ByRank("borda"),
+                                    Weighted(norm="list-minmax"), RRF(missing="zero")])  # fmt: skip
+def test_no_lifts_without_straight_lines(method):
+    told = why_not(two(), method, 3, 1)
+    assert not told.lifts
+    assert "no sum of weights" in told.no_lifts
+
+
+def test_of_several_rows_the_first_is_meant():
+    assert why_not(two(), Weighted({"down": 3, "up": 1}, "none"), [5, 2, 4], 1).row == 2
+    assert why_not(two(), Condorcet({"down": 3, "up": 1}), [5, 2, 4], 1).row == 2
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(ValueError, match="k of at least 1, not 3 and 0"):
+        why_not(two(), RRF(), 3, 0)
+    with pytest.raises(ValueError, match="expected a row"):
+        why_not(two(), RRF(), [], 1)
+    with pytest.raises(ValueError, match="rows >= 0, not -1"):
+        why_not(two(), RRF(), -1, 1)
+    with pytest.raises(ValueError, match="expected a weight for each"):
+        why_not(two(), RRF(weights={"up": 1}), 1, 1)

@@ -82,3 +82,18 @@ def test_the_shell_has_the_same(retriever, tmp_path):
     refused = CliRunner().invoke(main, ["search", folder, "cats", "--fusion", "magic"])
     assert refused.exit_code != 0
     assert "a fusion method of rrf" in refused.stderr
+
+
+def test_why_a_chunk_is_not_a_hit_is_told(retriever, tmp_path):
+    told = retriever.why_not("why do cats purr?", "2", k=1)
+    assert told.chunk_id == "2#0"
+    assert told.rank > 1
+    assert told.gap == pytest.approx(told.kth_score - told.score)
+    folder = str(tmp_path / "index")
+    retriever.save(folder)
+    asked = ["why-not", folder, "why do cats purr?", "2", "-k", "1"]
+    assert CliRunner().invoke(main, asked).stdout == f"{told}\n"
+    found = json.loads(CliRunner().invoke(main, [*asked, "--json"]).stdout)
+    assert found["rank"] == told.rank
+    with pytest.raises(ValueError, match="nowhere"):
+        retriever.why_not("cats", "nowhere")
