@@ -7,12 +7,14 @@
 One thread, on made-up passages.  The vectors of the questions are there before: no model is timed.
 
 `latency` times `Retriever.search` beside the index's own BM25 search and its own dense search for
-the same k.  Where the time goes is what `Retriever.explain` says, one index after the other.
+the same k; the ratio is that to the slower of the two.  Where the time goes is what
+`Retriever.explain` says, one index after the other.
 
 `peers` asks all engines the same questions over the same passages and vectors, see
-`bench.endtoend_peers`.  Recall is the part of an engine's hits that are in the exact answer, over
-complete lists of all rows, of the method by which it fuses.  Give the process one core
-(``taskset -c 1``): LanceDB has threads of its own that no setting here reaches.
+`bench.endtoend_peers`; the ratio is that to ours under RRF.  Recall is the part of an engine's hits
+that are in the exact answer, over complete lists of all rows, of the method by which it fuses.
+Give the process one core (``taskset -c 1``): LanceDB has threads of its own that no setting here
+reaches.
 """
 
 import argparse
@@ -69,7 +71,7 @@ def build(arguments: argparse.Namespace) -> None:
 
 def latency(arguments: argparse.Namespace) -> Records:
     """Time whole searches beside the indexes' own, and say where the time goes."""
-    questions = Questions.load(arguments.folder)
+    questions = Questions.load(arguments.folder).first(arguments.queries)
     path, encoder = arguments.folder / "index", questions.encoder()
     with hybrid.Retriever.load(path, encoder=encoder) as retriever:
         ways = _ways(retriever)
@@ -224,11 +226,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=(run.__doc__ or "").partition("\n")[0])
         if name != "peers":
             command.add_argument("folder", type=Path)
+        command.add_argument("--queries", type=int, default=200 if name == "peers" else 300)
         if name != "latency":
             command.add_argument("--rows", type=int, default=100_000)
             command.add_argument("--dimension", type=int, default=384)
             command.add_argument("--seed", type=int, default=1)
-            command.add_argument("--queries", type=int, default=200 if name == "peers" else 300)
         if name != "build":
             command.add_argument("--k", type=int, default=10)
             command.add_argument("--rounds", type=int, default=3 if name == "peers" else 5)

@@ -3,7 +3,7 @@
 What is compared, on the same passages, vectors and questions:
 
 - **ours**: `Retriever.search` over HNSW, which analyses the question; fused as by default (scores),
-  by RRF over complete lists, and by RRF over the first 100 of each list, as others do.
+  by RRF over whole lists (HNSW's has 256 rows), and over the first 100 of each, as others do.
 - **recipe**: bm25s (numba, Lucene's formula, k1 = 1.2, b = .75, its quicker way to search), FAISS's
   HNSW (M = 32, efConstruction = 200, efSearch = 128), reciprocal ranks (k = 60) of the first 100 of
   each in a dictionary, texts in a list.  Its questions are split at blanks.
@@ -13,7 +13,8 @@ What is compared, on the same passages, vectors and questions:
   are read of its table.
 
 The words of the passages are consonants, which every tokenizer keeps whole.  Ours and the recipe
-have the same formula of BM25, LanceDB has Lucene's too.
+have the same formula of BM25, LanceDB's is its own.  Equal fused scores stand in the order of rows
+with us, and elsewhere with what BM25 found first; where lists are cut at 100 ties are many.
 """
 
 import os

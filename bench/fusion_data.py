@@ -59,7 +59,8 @@ class Searched:
             stored, asked = _stored(collection, vectors / f"{collection.name}.npz")
         bm25 = index_of(analyzer.batch(list(collection.texts.values())))
         dense = DenseIndex(stored.shape[1], "cosine", "flat")
-        dense.add(np.arange(len(stored)), stored)
+        known = np.flatnonzero(stored.any(axis=1))  # LSA has no vector of a text without terms
+        dense.add(known, stored[known])
         arms = {
             query_id: {
                 "bm25": Arm(bm25, analyzer.query_terms(collection.queries[query_id])),

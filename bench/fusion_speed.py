@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.timing import alternate
-from fusion import RRF, Fused, fuse
+from fusion import RRF, fuse_many
 from indexes import Candidates
 
 Lists = Sequence[Mapping[str, Candidates]]
@@ -52,13 +52,13 @@ def made(queries: int, length: int, seed: int) -> list[dict[str, Candidates]]:
 
 
 def ours(lists: Lists, k: float) -> Engine:
-    """Return our fusion, one query after the other, to the last row and with all parts."""
+    """Return our fusion of all queries, to the last row."""
     method, deepest = RRF(k), max(sum(map(len, one.values())) for one in lists)
 
-    def read(answers: list[Fused]) -> list[Scored]:
+    def read(answers: list[Candidates]) -> list[Scored]:
         return [dict(zip(a.rows.tolist(), a.scores.tolist(), strict=True)) for a in answers]
 
-    return Engine(lambda: [fuse(one, method, deepest) for one in lists], read)
+    return Engine(lambda: fuse_many(lists, method, deepest), read)
 
 
 def dictionary(lists: Lists, k: float) -> Engine:

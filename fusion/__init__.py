@@ -1,5 +1,6 @@
 """Fusion of candidates: what several indexes say together, exactly and explained."""
 
+from fusion.batches import fuse_many
 from fusion.catalogue import METHODS, method_named
 from fusion.exact import Limit, exact_top_k
 from fusion.fused import Certificate, Fused, Parts
@@ -24,6 +25,7 @@ __all__ = [
     "Weighted",
     "exact_top_k",
     "fuse",
+    "fuse_many",
     "method_named",
     "top_k",
 ]

@@ -19,7 +19,7 @@ References
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -193,11 +193,13 @@ class _Threshold:
             bound = self._bound()
             fused = self._best(bound)
             kth = float(fused.scores[-1]) if len(fused) == self._k else -np.inf
-            if bound == -np.inf or kth > np.float32(bound) or time.monotonic() >= self._ends:
-                break
-            wanted = self._deeper(kth)
+            proved = bound == -np.inf or kth > bound
+            wanted = {} if proved or time.monotonic() >= self._ends else self._deeper(kth)
             if not wanted:
                 break
+        if not proved:
+            told = replace(fused.certificate, exact=False, stopped=True)
+            fused = replace(fused, certificate=told)
         for name, source in self._sources.items():
             fused = source.finish(name, fused)
         return fused

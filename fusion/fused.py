@@ -63,6 +63,8 @@ class Certificate:
         How many rows they scored.
     window : int
         How many rows of each list the method looks at; 0: all.
+    stopped : bool
+        Whether a limit was reached before the answer was proved.
     """
 
     exact: bool
@@ -74,6 +76,7 @@ class Certificate:
     rescored: tuple[str, ...] = ()
     pool: int = 0
     window: int = 0
+    stopped: bool = False
 
     def __str__(self) -> str:
         read = ", ".join(f"{name} {depth}" for name, depth in self.depths.items())
@@ -84,7 +87,7 @@ class Certificate:
             told.append(f"over the first {self.pool} of {', '.join(self.depths)}")
         if self.approximate:
             told.append(f"over the approximate list of {', '.join(self.approximate)}")
-        if np.isfinite(self.bound) and self.kth <= self.bound:
+        if self.stopped:
             told[0] = f"first {self.proved} exact"
             told.append(f"(unread rows may reach {self.bound:.4f}, the last has {self.kth:.4f})")
         late = f"; {', '.join(self.rescored)} scored those" if self.rescored else ""

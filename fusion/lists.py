@@ -54,6 +54,17 @@ def fuse(lists: Mapping[str, Candidates], method: Method, k: int) -> Fused:
         raise ValueError(f"expected k of at least 1, not {k}")
     weights = weights_for(method, lists)
     used = {name: lists[name] for name in weights}
+    check_lists(method)
+    if isinstance(method, Condorcet):
+        method = replace(method, missing="zero")
+    table = Table.of(used, weights)
+    scales = {name: scale_of(method, found) for name, found in used.items()}
+    contributions = _filled(table, method, used, scales, None)
+    return cut(table, contributions, k, _certificate(used, (), 0))
+
+
+def check_lists(method: Method) -> None:
+    """Raise ValueError if a method needs more than lists."""
     if isinstance(method, (Weighted, Comb)):
         if method.norm in NORMS and method.norm != "none":
             raise ValueError(
@@ -65,12 +76,6 @@ def fuse(lists: Mapping[str, Candidates], method: Method, k: int) -> Fused:
                 "expected missing 'zero' or 'floor': a list does not know the scores of rows that "
                 "it lacks; exact_top_k computes them"
             )
-    if isinstance(method, Condorcet):
-        method = replace(method, missing="zero")
-    table = Table.of(used, weights)
-    scales = {name: _scale(method, found) for name, found in used.items()}
-    contributions = _filled(table, method, used, scales, None)
-    return cut(table, contributions, k, _certificate(used, (), 0))
 
 
 def fuse_read(
@@ -91,7 +96,7 @@ def fuse_read(
 
     lists = dict(zip(arms, parallel(read, arms), strict=True))
     table = Table.of(lists, weights)
-    scales = {name: _scale(method, lists[name], arm) for name, arm in arms.items()}
+    scales = {name: scale_of(method, lists[name], arm) for name, arm in arms.items()}
     contributions = _filled(table, method, lists, scales, score)
     approximate = tuple(name for name, arm in arms.items() if not arm.index.exact)
     fused = cut(table, contributions, k, _certificate(lists, approximate, method.depth))
@@ -99,7 +104,7 @@ def fuse_read(
     return replace(fused, parts=parts)
 
 
-def _scale(method: Method, found: Candidates, arm: Arm | None = None) -> Scale:
+def scale_of(method: Method, found: Candidates, arm: Arm | None = None) -> Scale:
     """Return the scale of an index's scores; of no use where ranks are fused."""
     norm = method.norm if isinstance(method, (Weighted, Comb)) else "none"
     if norm in NORMS and arm is not None:

@@ -15,6 +15,8 @@ Weights = Mapping[str, float]
 
 MISSING = ("exact", "floor", "zero")
 
+_MOST = 1e20  # of a weight: scores are float32, and equal where they overflow
+
 
 @dataclass(frozen=True, slots=True)
 class RRF:
@@ -240,7 +242,8 @@ def weights_for(method: Method, names: Collection[str]) -> dict[str, float]:
     if isinstance(method, Bayes) and not set(method.odds) >= set(names):
         raise ValueError(f"expected odds for each of {sorted(names)}, not {sorted(method.odds)}")
     total = sum(given[name] for name in sorted(given)) if isinstance(method, Weighted) else 1.0
-    return {name: given[name] / total for name in sorted(given) if given[name] > 0}
+    shares = {name: given[name] / total for name in sorted(given)}
+    return {name: share for name, share in shares.items() if share > 0}
 
 
 def check_norm(norm: str) -> None:
@@ -263,8 +266,8 @@ def checked(weights: Weights | None) -> Weights | None:
     if weights is None:
         return None
     for name, weight in weights.items():
-        if not (np.isfinite(weight) and weight >= 0):
-            raise ValueError(f"expected weights >= 0, not {weight} for {name!r}")
+        if not 0 <= weight <= _MOST:
+            raise ValueError(f"expected weights >= 0, up to {_MOST:g}, not {weight} for {name!r}")
     if not any(weights.values()):
         raise ValueError("expected at least one weight above 0")
     return MappingProxyType({name: float(weights[name]) for name in sorted(weights)})

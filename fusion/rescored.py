@@ -57,6 +57,8 @@ def top_k(
     certificate = replace(
         fused.certificate, exact=False, depths=read, rescored=tuple(late), pool=len(first)
     )
+    if first.certificate.stopped:  # rows that belong to the pool may be missing from it
+        certificate = replace(certificate, bound=np.inf, proved=0, stopped=True)
     parts = {
         name: replace(part, ranks=places(pooled[name].found, fused.rows))
         if name in pooled

@@ -90,8 +90,11 @@ class ScoreSource:
     def ceiling(self, found: Candidates, *, ended: bool) -> float:
         """Return the value of the last row, or that of a row behind the complete list."""
         index, last = self.arm.index, found.scores[-1:].tolist()
-        rest = [] if last and not index.exact else [index.unranked(self.arm.query)]
-        highest = max(rest if ended and rest else rest + last)
+        if index.exact:
+            rest = index.unranked(self.arm.query)
+            highest = rest if ended else max([rest, *last])
+        else:  # a list without a row, under a filter, says nothing of the others
+            highest = last[0] if last else index.statistics(self.arm.query).ceiling
         return -np.inf if highest == -np.inf else self.scale.of_one(highest)
 
     def lists_others(self, *, ended: bool) -> bool:
@@ -107,8 +110,8 @@ class ScoreSource:
         index = self.arm.index
         scores = index.score(self.arm.query, rows)
         values = self.scale.of(scores)
-        if not index.exact and len(found):
-            values = np.minimum(values, self.scale.of_one(float(found.scores[-1])))
+        if not index.exact:
+            values = np.minimum(values, self.ceiling(found, ended=True))
         return Fetched(0, scores, values, True)
 
     def finish(self, name: str, fused: Fused) -> Fused:
