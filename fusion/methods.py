@@ -267,7 +267,9 @@ def checked(weights: Weights | None) -> Weights | None:
         return None
     for name, weight in weights.items():
         if not 0 <= weight <= _MOST:
-            raise ValueError(f"expected weights >= 0, up to {_MOST:g}, not {weight} for {name!r}")
+            raise ValueError(
+                f"expected weights >= 0, not {weight} for {name!r} (at most {_MOST:g})"
+            )
     if not any(weights.values()):
         raise ValueError("expected at least one weight above 0")
     return MappingProxyType({name: float(weights[name]) for name in sorted(weights)})

@@ -32,7 +32,7 @@ def test_a_short_list_does_not_count_where_it_ends():
 
 def test_a_row_that_is_not_listed_never_has_better_odds():
     lists = {"a": [np.arange(1000)], "b": [np.arange(3)]}
-    method = learn_odds(lists, [{0}])
+    method = learn_odds({name: 2 * found for name, found in lists.items()}, [{0}, {1}])
     assert min(map(min, method.odds.values())) == method.missing_odds < np.log(0.001 / 0.999)
     few = learn_odds({"a": [rows(1, 2)]}, [{1}])
     assert few.missing_odds == pytest.approx(np.log(0.001 / 0.999))
