@@ -18,7 +18,7 @@ METHODS: dict[str, Method] = {
     "dbsf": Weighted(norm="dbsf"),
     "sum": Comb("sum"),
     "mnz": Comb("mnz"),
-    "anz": Comb("anz"),
+    "anz": Comb("anz", "list-minmax", missing="zero"),
     "max": Comb("max"),
     "min": Comb("min"),
     "med": Comb("med"),

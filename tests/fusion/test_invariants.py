@@ -20,19 +20,21 @@ from fusion import (
     Weighted,
     exact,
     exact_top_k,
+    fuse,
     rescored,
     top_k,
 )
 from fusion.catalogue import from_settings, settings_of
 from fusion.methods import weights_for
 from fusion.normalize import NORMS
+from fusion.table import best_places
 from indexes import BM25Index, Candidates, DenseIndex, approximate, finders
 from tests import strategies
 from tests.fusion import plain, test_rescored
 from tests.fusion.test_catalogue import answer, arms_drawn, assert_same, methods_drawn
 
 ROWS = 12
-FALLING = (2.0, 1.0, 0.5, 0.0, -1.0)
+FALLING = tuple(np.linspace(2, -1, ROWS))  # as many as rows: so deep is the window
 
 monotone = st.sampled_from(
     [
@@ -68,9 +70,14 @@ def test_a_higher_score_never_lowers_a_rank(data, method, first):
     column = st.lists(st.integers(-4, 4), min_size=ROWS, max_size=ROWS)
     columns = [data.draw(column) for _ in "abc"]
     row, line = data.draw(st.integers(0, ROWS - 1)), data.draw(st.integers(0, 2))
-    before = ranking(numbers(columns), method, first).index(row)
+    before = place_of(row, ranking(numbers(columns), method, first))
     columns[line][row] += data.draw(st.integers(1, 5))
-    assert ranking(numbers(columns), method, first).index(row) <= before
+    assert place_of(row, ranking(numbers(columns), method, first)) <= before
+
+
+def place_of(row, rows):
+    """Return where a row stands; behind all where a method does not look at it."""
+    return rows.index(row) if row in rows else ROWS
 
 
 @given(data=st.data(), k=st.integers(1, 30))
@@ -311,3 +318,37 @@ def test_k_may_be_larger_than_any_collection(data, k):
     arms = data.draw(arms_drawn())
     method = data.draw(methods_drawn(list(arms)))
     assert answer(exact_top_k(arms, method, k)) == answer(exact_top_k(arms, method, 3000))
+
+
+def test_a_row_that_an_unread_one_may_tie_with_is_not_proved():
+    """Row 5 could be on the next place of both lists, and has a lower number than row 9."""
+    one, two = [0.0] * 10, [0.0] * 10
+    one[9], one[1], one[5] = 14, 12, 12
+    two[0], two[2], two[5], two[9] = 10, 10, 10, 8
+    arms = {}
+    for name, scores in (("a", one), ("b", two)):
+        arms[name] = Arm(DenseIndex(1, "ip"), [1.0])
+        arms[name].index.add(range(10), [[score] for score in scores])
+    certificate = exact_top_k(arms, Weighted(norm="none"), 1, limit=Limit(depth=2)).certificate
+    assert certificate.kth == certificate.bound
+    assert certificate.proved == 0
+    assert not certificate.exact
+
+
+def test_rows_beyond_four_bytes_tie_by_their_number():
+    far = 2**33
+    lists = {
+        name: Candidates(np.array(rows), np.float32([2, 1, 0]))
+        for name, rows in (("a", [far + 1, 3, far]), ("b", [far, 3, far + 1]))
+    }
+    found = fuse(lists, Comb("sum", "none", missing="zero"), 3)
+    assert answer(found) == [(3, 2.0), (far, 2.0), (far + 1, 2.0)]
+
+
+def test_zeros_of_either_sign_tie():
+    arms = {name: Arm(DenseIndex(1, "ip"), [1.0]) for name in "ab"}
+    arms["a"].index.add(range(3), [[-0.0], [0.0], [-0.0]])
+    arms["b"].index.add(range(3), [[-0.0], [-0.0], [0.0]])
+    assert exact_top_k(arms, Comb("min", "none"), 3).rows.tolist() == [0, 1, 2]
+    scores = np.float32([-0.0, 0.0, -0.0])
+    assert best_places(np.arange(3), scores, 3).tolist() == [0, 1, 2]

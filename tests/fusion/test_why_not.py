@@ -270,6 +270,20 @@ def test_an_index_without_a_weight_can_lift():
     assert told.lift.share == pytest.approx(0.5, abs=1e-5)
 
 
+def test_leaving_an_index_out_can_be_the_only_way():
+    """Row 4 is above row 7 with any weights, but up does not list it: alone, it has row 7 only."""
+    down, up = DenseIndex(2, "ip"), DenseIndex(2, "ip")
+    down.add([4, 7], [[1, 0], [0, 1]])
+    up.add([7], [[-1, 0]])
+    arms = {"down": Arm(down, [1.0, 0.0]), "up": Arm(up, [1.0, 0.0])}
+    told = why_not(arms, Weighted(norm="none"), 7, 1)
+    assert told.lifts["up"].weights == {"down": 0.0, "up": 1.0}
+    assert told.lifts["down"].weights == {"down": 0.0, "up": 1.0}
+    told = why_not(arms, Comb("sum", "none"), 7, 1)
+    assert told.lifts["up"] is None  # no factor, however large, leaves the other out
+    assert told.lifts["down"].weights == {"down": 0.0, "up": 1.0}
+
+
 def test_a_row_that_no_index_with_a_weight_lists():
     bm25, dense = BM25Index(), DenseIndex(2)
     bm25.add([0, 1], [["cat"], ["dog"]])
