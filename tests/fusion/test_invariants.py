@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ from fusion.catalogue import from_settings, settings_of
 from fusion.methods import weights_for
 from fusion.normalize import NORMS
 from fusion.table import best_places
-from indexes import BM25Index, Candidates, DenseIndex, approximate, finders
+from indexes import BM25Index, Candidates, DenseIndex, LexicalIndex, approximate, finders
 from tests import strategies
 from tests.fusion import plain, test_rescored
 from tests.fusion.test_catalogue import answer, arms_drawn, assert_same, methods_drawn
@@ -352,3 +353,41 @@ def test_zeros_of_either_sign_tie():
     assert exact_top_k(arms, Comb("min", "none"), 3).rows.tolist() == [0, 1, 2]
     scores = np.float32([-0.0, 0.0, -0.0])
     assert best_places(np.arange(3), scores, 3).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("of", "scores"), [("mnz", [6.0, 2.0]), ("anz", [1.5, 2.0])])
+def test_what_counts_lists_counts_those_that_have_the_row(of, scores):
+    """Row 1 has none of the weights: its score there is 0, and is no part of an average."""
+    lexical, dense = LexicalIndex(), DenseIndex(1, "ip")
+    lexical.add([0, 1], sp.csr_matrix([[1.0], [0.0]], dtype=np.float32))
+    dense.add([0, 1], [[2.0], [2.0]])
+    arms = {"dense": Arm(dense, [1.0]), "lexical": Arm(lexical, ([0], [1.0]))}
+    found = exact_top_k(arms, Comb(of, "none"), 2)
+    assert dict(answer(found)) == dict(enumerate(scores))
+
+
+def test_a_row_without_a_vector_may_be_above_the_last_that_was_read(monkeypatch):
+    """It scores 0 there, and all dot products are below."""
+    monkeypatch.setattr(exact, "FIRST_DEPTH", 1)
+    dense, words = DenseIndex(1, "ip"), DenseIndex(1, "ip")
+    dense.add(range(40), [[-5.0 - row] for row in range(40)])
+    words.add(range(41), [[4.0 - row / 100] for row in range(40)] + [[3.5]])
+    arms = {"dense": Arm(dense, [1.0]), "words": Arm(words, [1.0])}
+    assert answer(exact_top_k(arms, Comb("sum", "none"), 1)) == [(40, 3.5)]
+
+
+def test_equal_scores_of_rows_outside_the_window_prefer_the_lower_number():
+    """Index b has neither 9 nor 3 among its first, scores them alike, and has more votes."""
+    arms = {name: Arm(DenseIndex(1, "ip"), [1.0]) for name in "ab"}
+    arms["a"].index.add([0, 1, 3, 9], [[0.0], [0.0], [2.0], [3.0]])
+    arms["b"].index.add([0, 1, 3, 9], [[8.0], [7.0], [1.0], [1.0]])
+    found = exact_top_k(arms, Condorcet({"a": 1.0, "b": 2.0}, depth=2), 4)
+    assert answer(found) == [(0, 3.0), (1, 2.0), (3, 1.0), (9, 0.0)]
+
+
+def test_a_filter_does_not_change_a_norm_where_rows_are_rescored():
+    arms, method = test_rescored.many(400), Weighted({"dense": 0.5, "multivector": 0.5}, "minmax")
+    allowed = np.arange(400) >= 300
+    part = top_k(arms, method, 5, allowed).parts["dense"]
+    scale = NORMS["minmax"](arms["dense"].index, arms["dense"].query)
+    assert part.normalised.tolist() == scale.of(part.scores).tolist()
