@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.gains import Lists, linear, reciprocal
+from fusion.keys import LOW, unpacked
 from fusion.lists import check_lists, fuse, scale_of
+from fusion.merging import HASH
 from fusion.methods import RRF, ByRank, Comb, Method, Weighted, weights_for
-from indexes.candidates import Candidates, Rows, Scores
+from indexes.candidates import Candidates
 from indexes.compiled import compiled
 
 TOGETHER = 64
 """Queries of one call of compiled code."""
 
-_LOW = 0xFFFFFFFF
-_HASH = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads what lies close
 U32, U64 = np.uint32, np.uint64
 
 
@@ -48,7 +48,7 @@ def _fused(queries: Sequence[Mapping[str, Candidates]], method: Method, k: int) 
     weights = weights_for(method, queries[0])
     lists = [query[name] for query in queries for name in weights]
     joined = np.concatenate([found.rows for found in lists])
-    if not _adds(method) or (len(joined) and joined.max() > _LOW):
+    if not _adds(method) or (len(joined) and joined.max() > LOW):
         found = (fuse(query, method, k) for query in queries)
         return [Candidates(fused.rows, fused.scores) for fused in found]
     check_lists(method)
@@ -62,7 +62,7 @@ def _fused(queries: Sequence[Mapping[str, Candidates]], method: Method, k: int) 
         if most < count:
             some.partition(most - 1)
         some[:most].sort()
-    rows, scores = _unpacked(keys)
+    rows, scores = unpacked(keys)
     return [
         Candidates(rows[start : start + most], scores[start : start + most])
         for start, most in zip(starts, kept, strict=True)
@@ -96,13 +96,6 @@ def _values(
     return [next(shares) * scale_of(method, found).of(found.scores) for found in lists]
 
 
-def _unpacked(keys: NDArray[np.uint64]) -> tuple[Rows, Scores]:
-    """Return the rows and scores of keys."""
-    inverted = (keys >> U64(32)).astype(U32)
-    bits = np.where(inverted >> U32(31), inverted, ~inverted & U32(0x7FFFFFFF))
-    return (keys & U64(_LOW)).astype(np.int64), bits.view(np.float32)
-
-
 @compiled
 def _add_up(
     joined: NDArray[np.int64],
@@ -111,7 +104,7 @@ def _add_up(
     keys: NDArray[np.uint64],
     counts: NDArray[np.int64],
 ) -> None:
-    """Write for each query a key of every row: its score, inverted, above its number.
+    """Write for each query a key of every row, as `fusion.keys.packed` makes it.
 
     The keys of a query start where its lists do, in `bounds`; `counts` says how many they are.
     """
@@ -128,7 +121,7 @@ def _add_up(
     for query in range(counts.size):
         count = 0
         for at in range(bounds[query], bounds[query + 1]):
-            slot = (U64(joined[at]) * _HASH) >> (U64(64) - bits)
+            slot = (U64(joined[at]) * HASH) >> (U64(64) - bits)
             while places[slot] >= 0 and rows[places[slot]] != joined[at]:
                 slot = (slot + U64(1)) & mask
             if places[slot] < 0:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from indexes.candidates import Rows
 from indexes.compiled import compiled
 
-_HASH = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads what lies close
+HASH = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio: a product with it spreads rows that lie close."""
 
 
 def merge(lists: Sequence[Rows]) -> tuple[Rows, NDArray[np.int64]]:
@@ -50,7 +51,7 @@ def _merge(
     for number in range(bounds.size - 1):
         for at in range(bounds[number], bounds[number + 1]):
             row = joined[at]
-            slot = (np.uint64(row) * _HASH) >> (np.uint64(64) - bits)
+            slot = (np.uint64(row) * HASH) >> (np.uint64(64) - bits)
             while places[slot] >= 0 and rows[places[slot]] != row:
                 slot = (slot + np.uint64(1)) & mask
             if places[slot] < 0:

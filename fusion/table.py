@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.combining import COMBINE
+from fusion.keys import LOW, packed
 from fusion.merging import merge
 from indexes.candidates import Candidates, Rows, Scores, order
 
@@ -72,7 +73,6 @@ class Table:
         )
 
 
-_LOW = 0xFFFFFFFF  # what fits into half of a key
 _NAN = np.array([np.nan], np.float32)
 
 
@@ -84,13 +84,9 @@ def best_places(rows: Rows, scores: Scores, k: int) -> NDArray[np.intp]:
         last = np.partition(scores, len(scores) - k)[len(scores) - k]
         places = np.flatnonzero(scores >= last)
         rows, scores = rows[places], scores[places]
-    if len(rows) and rows.max() > _LOW:
+    if len(rows) and rows.max() > LOW:
         return np.asarray(places[order(rows, scores)[:k]])
-    # floats are ordered like their bits, negative ones the other way round: one number a row
-    bits = (scores + np.float32(0)).view(np.uint32)  # and -0 is 0
-    ordered = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
-    keys = (ordered.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
-    return np.asarray(places[np.argsort(keys)[:k]])
+    return np.asarray(places[np.argsort(packed(rows, scores))[:k]])
 
 
 def total(contributions: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ROOT / "hybrid", ROOT / "indexes"
+PACKAGES = ROOT / "hybrid", ROOT / "indexes", ROOT / "fusion"
 
 slow_draws = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("quick", max_examples=30, deadline=None, suppress_health_check=slow_draws)
