@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from fusion.methods import RRF, Bayes, ByRank, Comb, Condorcet, Method, Weighted
+from fusion.adaptive import Adaptive
+from fusion.methods import RRF, AnyMethod, Bayes, ByRank, Comb, Condorcet, Method, Weighted
 
 METHODS: dict[str, Method] = {
     "rrf": RRF(),
@@ -32,6 +33,7 @@ _KINDS: dict[str, type[Any]] = {
     "by-rank": ByRank,
     "condorcet": Condorcet,
     "bayes": Bayes,
+    "adaptive": Adaptive,
 }
 
 
@@ -48,22 +50,26 @@ def method_named(name: str, weights: Mapping[str, float] | None = None) -> Metho
     return METHODS[name] if weights is None else replace(METHODS[name], weights=weights)
 
 
-def settings_of(method: Method) -> dict[str, Any]:
+def settings_of(method: AnyMethod) -> dict[str, Any]:
     """Return a method as JSON values."""
     kind = next(name for name, known in _KINDS.items() if isinstance(method, known))
     values = {field.name: _plain(getattr(method, field.name)) for field in fields(method)}
     return {"method": kind, **values}
 
 
-def from_settings(settings: Mapping[str, Any]) -> Method:
+def from_settings(settings: Mapping[str, Any]) -> AnyMethod:
     """Return the method that `settings_of` described."""
     values = dict(settings)
     kind = values.pop("method", None)
     if kind not in _KINDS:
         raise ValueError(f"expected a fusion method of {', '.join(_KINDS)}, not {kind!r}")
-    method: Method = _KINDS[kind](**values)
+    method: AnyMethod = _KINDS[kind](**values)
     return method
 
 
 def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return (
+        {name: _plain(one) for name, one in value.items()} if isinstance(value, Mapping) else value
+    )

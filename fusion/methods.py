@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from fusion.adaptive import Adaptive
 from fusion.combining import COMBINE
 from fusion.normalize import LIST_NORMS, NORMS
 
@@ -223,9 +224,13 @@ class Bayes:
 
 
 Method = RRF | Weighted | Comb | ByRank | Condorcet | Bayes
+"""How to fuse the lists of a question."""
+
+AnyMethod = Method | Adaptive
+"""How to fuse the lists of any question; see `fusion.features.resolved`."""
 
 
-def weights_for(method: Method, names: Collection[str]) -> dict[str, float]:
+def weights_for(method: AnyMethod, names: Collection[str]) -> dict[str, float]:
     """Return the weight of each index that has one above 0, in alphabetical order.
 
     Raises
@@ -241,7 +246,8 @@ def weights_for(method: Method, names: Collection[str]) -> dict[str, float]:
         )
     if isinstance(method, Bayes) and not set(method.odds) >= set(names):
         raise ValueError(f"expected odds for each of {sorted(names)}, not {sorted(method.odds)}")
-    total = sum(given[name] for name in sorted(given)) if isinstance(method, Weighted) else 1.0
+    scaled = isinstance(method, (Weighted, Adaptive))
+    total = sum(given[name] for name in sorted(given)) if scaled else 1.0
     shares = {name: given[name] / total for name in sorted(given)}
     return {name: share for name, share in shares.items() if share > 0}
 

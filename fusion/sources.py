@@ -15,6 +15,10 @@ from indexes.candidates import Candidates, Mask, Rows, Scores
 SHOWN = 100
 """Places on the list of an index that are shown with a hit, where they do not decide."""
 
+VOUCHED = 128
+"""Places of an approximate list that set how high a row can score which is not on the list: far
+down lists around centroids miss many, and the score of their last would hold these down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -89,11 +93,12 @@ class ScoreSource:
 
     def ceiling(self, found: Candidates, *, ended: bool) -> float:
         """Return the value of the last row, or that of a row behind the complete list."""
-        index, last = self.arm.index, found.scores[-1:].tolist()
+        index = self.arm.index
         if index.exact:
             rest = index.unranked(self.arm.query)
-            highest = rest if ended else max([rest, *last])
+            highest = rest if ended else max([rest, *found.scores[-1:].tolist()])
         else:  # a list without a row, under a filter, says nothing of the others
+            last = found.scores[:VOUCHED][-1:].tolist()
             highest = last[0] if last else index.statistics(self.arm.query).ceiling
         return -np.inf if highest == -np.inf else self.scale.of_one(highest)
 
@@ -106,7 +111,7 @@ class ScoreSource:
         return False
 
     def fetch(self, rows: Rows, found: Candidates) -> Fetched:
-        """Return the scores of rows; what an approximate index lacks counts as its last."""
+        """Return the scores of rows; what an approximate list lacks is held down."""
         index = self.arm.index
         scores = index.score(self.arm.query, rows)
         values = self.scale.of(scores)
@@ -160,8 +165,12 @@ class RankSource:
     def finish(self, name: str, fused: Fused) -> Fused:
         """Return an answer with the scores besides the ranks."""
         part = fused.parts[name]
-        scored = replace(part, scores=self.arm.index.score(self.arm.query, fused.rows))
-        return replace(fused, parts={**fused.parts, name: scored})
+        unknown = np.isnan(part.scores)
+        if not unknown.any():
+            return fused
+        scores = part.scores.copy()
+        scores[unknown] = self.arm.index.score(self.arm.query, fused.rows[unknown])
+        return replace(fused, parts={**fused.parts, name: replace(part, scores=scores)})
 
     def _gains(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         return inverse_square(ranks) if self.k is None else reciprocal(ranks, self.k)

@@ -20,7 +20,7 @@ from hybrid.errors import (
 )
 
 if TYPE_CHECKING:
-    from fusion import RRF, Bayes, ByRank, Comb, Condorcet, Limit, Weighted
+    from fusion import RRF, Adaptive, Bayes, ByRank, Comb, Condorcet, Limit, Weighted
     from hybrid.analysis import Analyzer
     from hybrid.chunking import Chunker
     from hybrid.code_analysis import CodeAnalyzer
@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     from hybrid.results import Hit
     from hybrid.retriever import Retriever
     from hybrid.settings import BM25, Dense
+    from hybrid.tuned import Tuned
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BM25",
     "RRF",
+    "Adaptive",
     "Analyzer",
     "AnalyzerMismatch",
     "BGEM3Encoder",
@@ -74,6 +76,7 @@ __all__ = [
     "SpladeEncoder",
     "StaticEncoder",
     "StoreError",
+    "Tuned",
     "Weighted",
     "evaluate",
 ]
@@ -81,6 +84,7 @@ __all__ = [
 _HOMES = {
     "BM25": "hybrid.settings",
     "RRF": "fusion",
+    "Adaptive": "fusion",
     "Analyzer": "hybrid.analysis",
     "BGEM3Encoder": "hybrid.encoders.bge_m3",
     "Bayes": "fusion",
@@ -103,6 +107,7 @@ _HOMES = {
     "SentenceTransformerEncoder": "hybrid.encoders.sentence_transformer",
     "SpladeEncoder": "hybrid.encoders.splade",
     "StaticEncoder": "hybrid.encoders.static",
+    "Tuned": "hybrid.tuned",
     "Weighted": "fusion",
     "evaluate": "hybrid.evaluation",
 }

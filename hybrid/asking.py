@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from fusion import Limit
 from fusion.exact import NO_LIMIT
@@ -11,6 +12,11 @@ from hybrid.explaining import explain
 from hybrid.results import Explanation, Hit
 from hybrid.searching import Filter, Search, Wanted, check_question
 from hybrid.why_not import WhyNot, why_not
+
+if TYPE_CHECKING:
+    from fusion.measures import OfRanking
+    from hybrid.tuned import Tuned
+    from hybrid.tuning import TuningOptions
 
 
 class Asking(ABC):
@@ -115,6 +121,53 @@ class Asking(ABC):
         """Return the best of the first `k` hits that fit into a budget, with their sources."""
         hits = self.search(query, k, filter=filter, min_score=min_score)
         return build_context(hits, max_tokens, count_tokens)
+
+    def tune(
+        self,
+        queries: Mapping[str, str],
+        qrels: Mapping[str, Mapping[str, int]],
+        measure: "str | OfRanking" = "nDCG@10",
+        **options: "Unpack[TuningOptions]",
+    ) -> "Tuned":
+        """Find weights, norm and constants of BM25 from judged questions; change nothing.
+
+        Cross-validated: what is expected of other questions is measured on questions that were
+        left out, and where nothing is better than the default, that is the answer.
+
+        Parameters
+        ----------
+        queries : mapping
+            {query_id: text}.
+        qrels : mapping
+            {query_id: {doc_id: relevance}}; a document scores as its best chunk.
+        measure : str or callable
+            "nDCG", "R", "P", "RR", "Success" or "AP" with a cutoff, such as "nDCG@10"; or a
+            function of the relevance of the documents found, best first, and of all relevant ones.
+        **options
+            bm25, adaptive, groups, folds, seed, progress: see `hybrid.tuning.TuningOptions`.
+
+        Returns
+        -------
+        Tuned
+            Its `fusion` and `bm25` are for this retriever, ``apply`` sets both; `report` says what
+            they are worth, ``print`` shows it.
+
+        Raises
+        ------
+        ValueError
+            If no question has a text and a relevant document.
+
+        Examples
+        --------
+        >>> found = r.tune(queries, qrels)  # doctest: +SKIP
+        >>> print(found)  # doctest: +SKIP
+        >>> found.apply(r)  # doctest: +SKIP
+        """
+        from hybrid.tuning import Tuner
+
+        search = self._search()
+        tuner = Tuner(search.store, search.indexes, search.fusion)
+        return tuner.tune(queries, qrels, measure, options)
 
     def run(self, queries: Mapping[str, str], k: int = 100) -> dict[str, dict[str, float]]:
         """Return {query_id: {doc_id: score}}; a document scores as its best chunk."""

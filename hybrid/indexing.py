@@ -129,6 +129,11 @@ class Indexes:
         self._unencoded.difference_update(rows)
         self._changed += len(rows)
 
+    def score_bm25_by(self, choice: BM25) -> None:
+        """Change how BM25 scores."""
+        self.bm25 = self.bm25.with_formula(**choice.settings())
+        self.choices = choice, self.choices[1]
+
     def settle(self, store: ChunkStore) -> None:
         """Fit an encoder that lives on the corpus, when the corpus has changed enough."""
         with self._lock:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusion import Method
+from fusion import AnyMethod
 from fusion.catalogue import from_settings, settings_of
 from hybrid import snapshot
 from hybrid.analyzers import reopen as reopen_analyzer
@@ -49,7 +49,7 @@ class State:
     indexes: Indexes
     chunker: Chunker
     folder: Path | None = None
-    fusion: Method | None = None
+    fusion: AnyMethod | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return all that the manifest keeps, as JSON values."""

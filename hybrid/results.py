@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fusion import Certificate, Fused
+from fusion import Certificate, Fused, Parts
 from hybrid.store import StoredChunk
 
 
@@ -73,10 +73,12 @@ class Hit:
 
 def hits_of(fused: Fused, chunks: list[StoredChunk]) -> list[Hit]:
     """Return the hits of a fused ranking whose chunks were looked up."""
+    scores, parts = fused.scores.tolist(), _parts_of(fused)
+    proved = fused.certificate.proved
     return [
         Hit(
             rank=place + 1,
-            score=float(fused.scores[place]),
+            score=scores[place],
             chunk_id=chunk.chunk_id,
             doc_id=chunk.doc_id,
             text=chunk.text,
@@ -84,25 +86,31 @@ def hits_of(fused: Fused, chunks: list[StoredChunk]) -> list[Hit]:
             metadata=chunk.metadata,
             start=chunk.start,
             end=chunk.end,
-            parts=_parts_at(fused, place),
+            parts=parts[place],
             row=chunk.row,
-            proved=place < fused.certificate.proved,
+            proved=place < proved,
         )
         for place, chunk in enumerate(chunks)
     ]
 
 
-def _parts_at(fused: Fused, place: int) -> dict[str, Part]:
-    return {
-        name: Part(
-            rank=int(part.ranks[place]) or None,
-            score=float(part.scores[place]),
-            normalised=float(part.normalised[place]),
-            weight=part.weight,
-            contribution=float(part.contributions[place]),
+def _parts_of(fused: Fused) -> list[dict[str, Part]]:
+    """Return what the indexes said about each hit."""
+    said = {name: _column(part) for name, part in fused.parts.items()}
+    return [
+        {name: parts[place] for name, parts in said.items()} for place in range(len(fused.rows))
+    ]
+
+
+def _column(part: Parts) -> list[Part]:
+    """Return what one index said about each hit."""
+    columns = part.ranks, part.scores, part.normalised, part.contributions
+    return [
+        Part(rank or None, score, normalised, part.weight, contribution)
+        for rank, score, normalised, contribution in zip(
+            *(column.tolist() for column in columns), strict=True
         )
-        for name, part in fused.parts.items()
-    }
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from fusion import Method, method_named
+from fusion import AnyMethod, method_named
 from fusion.methods import weights_for
 from hybrid.asking import Asking
 from hybrid.documents import Document, ReadReport, documents_from_texts
@@ -19,7 +19,7 @@ from hybrid.opening import State, commit, copy, new_state, opened_state
 from hybrid.readers import open_source
 from hybrid.results import Added
 from hybrid.searching import Search
-from hybrid.settings import Choices
+from hybrid.settings import BM25, Choices
 from hybrid.text_analyzer import TextAnalyzer
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class Retriever(Asking):
         return encoder.embedded if isinstance(encoder, CachedEncoder) else Embedded()
 
     @property
-    def fusion(self) -> Method:
+    def fusion(self) -> AnyMethod:
         """How the indexes are fused; set `hybrid.RRF(...)`, another method, or its name.
 
         The names are those of `fusion.METHODS`: "rrf", "tm2c2", "borda", ...
@@ -157,12 +157,23 @@ class Retriever(Asking):
         return self._state.fusion or self._state.indexes.default_fusion()
 
     @fusion.setter
-    def fusion(self, method: Method | str) -> None:
+    def fusion(self, method: AnyMethod | str) -> None:
         chosen = method_named(method) if isinstance(method, str) else method
-        if not isinstance(chosen, Method):
+        if not isinstance(chosen, AnyMethod):
             raise TypeError(f"expected a fusion method or its name, not {type(method).__name__}")
         weights_for(chosen, self._state.indexes.names())
         self._state.fusion = chosen
+
+    @property
+    def bm25(self) -> BM25:
+        """How BM25 scores; set `hybrid.BM25(...)`, and no document is read again."""
+        return self._state.indexes.choices[0]
+
+    @bm25.setter
+    def bm25(self, choice: BM25) -> None:
+        if not isinstance(choice, BM25):
+            raise TypeError(f"expected hybrid.BM25(...), not {type(choice).__name__}")
+        self._state.indexes.score_bm25_by(choice)
 
     def add(self, documents: Iterable[Document]) -> Added:
         """Add documents; one whose id is there replaces it, the same content changes nothing.

@@ -7,13 +7,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fusion import Arm, Fused, Limit, Method, top_k
+from fusion import AnyMethod, Arm, Fused, Limit, top_k
 from fusion.exact import NO_LIMIT, Parallel
+from fusion.features import resolved
 from hybrid.filters import compile_filter
 from hybrid.indexing import Indexes
 from hybrid.results import Hit, hits_of
 from hybrid.store import ChunkStore
 from indexes.candidates import Mask
+
+_MANY_ROWS = 500_000
+"""From so many on it pays to wake a thread for each index; below, that takes longer than a list."""
 
 Filter = Mapping[str, Any]
 T = TypeVar("T")
@@ -61,17 +65,18 @@ class Search:
 
     store: ChunkStore
     indexes: Indexes
-    fusion: Method
+    fusion: AnyMethod
     pool: Executor
 
     def hits(self, query: str, wanted: Wanted) -> list[Hit]:
-        """Return the hits of one question; its indexes are searched at the same time."""
+        """Return the hits of one question; large indexes are searched at the same time."""
         check_question(query)
         if not len(self.indexes.bm25):
             return []
         (arms,) = self.indexes.arms([query])
         allowed = self.allowed(wanted.condition)
-        return self.look_up(self.fuse(arms, wanted, allowed, self.pool.map))
+        parallel = self.pool.map if len(self.indexes.bm25) >= _MANY_ROWS else map
+        return self.look_up(self.fuse(arms, wanted, allowed, parallel))
 
     def hits_of_many(self, queries: Sequence[str], wanted: Wanted) -> list[list[Hit]]:
         """Return the hits of every question; the questions are searched at the same time."""
@@ -108,7 +113,7 @@ class Search:
         """Return the best rows for the queries of some indexes."""
         if not arms:
             return Fused.none()
-        fused = top_k(arms, self.fusion, wanted.k, allowed, parallel, wanted.limit)
+        fused = top_k(arms, resolved(self.fusion, arms), wanted.k, allowed, parallel, wanted.limit)
         if wanted.min_score is None:
             return fused
         return fused.first(int(np.count_nonzero(fused.scores >= np.float64(wanted.min_score))))

@@ -52,6 +52,9 @@ CREATE TABLE IF NOT EXISTS chunks (
 CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
 """
 
+_MAPPED = 1 << 30
+"""Bytes of the file that SQLite reads from memory that is mapped, rather than by a call a page."""
+
 _SEEN = "d.born <= :generation AND (d.died IS NULL OR d.died > :generation)"
 _CHUNK = """
     c.row, d.doc_id, c.ordinal, substr(d.text, c.first_byte + 1, c.bytes), c.start, c.end,
@@ -136,6 +139,7 @@ class ChunkStore:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
             weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA mmap_size = {_MAPPED}")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open the chunk store {path}: {error}") from error

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fusion.features import resolved
 from fusion.lifting import Lift
 from fusion.why_not import why_not as fused_why_not
 from hybrid.results import Part, listed
@@ -145,10 +146,11 @@ def why_not(
     if not arms:
         raise ValueError("expected a question with words in it: a blank one has no hits at all")
     allowed = search.allowed(condition)
-    told = fused_why_not(arms, search.fusion, rows, wanted.k, allowed)
+    method = resolved(search.fusion, arms)
+    told = fused_why_not(arms, method, rows, wanted.k, allowed)
     reason = told.missed_because
     if reason == "filter":
-        told = fused_why_not(arms, search.fusion, rows, wanted.k)
+        told = fused_why_not(arms, method, rows, wanted.k)
     own, *last = search.store.chunks([told.row, *([told.kth.row] if told.kth else [])])
     terms = search.indexes.analyzer.query_terms(query)
     has, lacks = _terms(search, terms, told.row)

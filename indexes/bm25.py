@@ -176,6 +176,24 @@ class BM25Index:
             for term, count in repeats.items()
         }
 
+    def with_formula(self, **constants: Any) -> Self:
+        """Return an index over the same postings that scores by another formula.
+
+        Parameters
+        ----------
+        **constants
+            `method`, `k1`, `b`, `delta`, `epsilon`; those that are not given stay as they are.
+
+        Returns
+        -------
+        BM25Index
+            Rows that are added to or deleted from one of the two are so in both.
+        """
+        other = type(self)(**{**asdict(self.formula), **constants})
+        other._postings, other._vocabulary = self._postings, self._vocabulary
+        other._numbered = self._numbered
+        return other
+
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists; files that are written already are linked."""
         facts = {**asdict(self.formula), "numbered": self._numbered}
