@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from indexes.base import Statistics
 from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_depth
 from indexes.formulas import METHODS, Formula, mean_okapi_idf
+from indexes.imported import corpus_of, formula_of
 from indexes.inverting import ONES
 from indexes.matrices import are_numbers, as_counts, as_numbers, columns_of
 from indexes.parallel import search_many
@@ -226,18 +227,8 @@ class BM25Index:
         TypeError
             If it is something else.
         """
-        methods = {"BM25Okapi": "okapi", "BM25L": "okapi-l", "BM25Plus": "bm25+"}
-        name = type(other).__name__
-        if name not in methods:
-            raise TypeError(f"expected an object of {', '.join(methods)}, not {name}")
-        constants = {
-            key: getattr(other, key) for key in ("delta", "epsilon") if hasattr(other, key)
-        }
-        index = cls(methods[name], k1=other.k1, b=other.b, **constants)
-        lists = [
-            [term for term, count in counts.items() for _ in range(count)]
-            for counts in other.doc_freqs
-        ]
+        index = cls(**formula_of(other))
+        lists = corpus_of(other)
         index.add(range(len(lists)), lists)
         return index
 
