@@ -35,7 +35,7 @@ from bench import endtoend_peers
 from bench.endtoend_data import MadeUp, Questions
 from bench.recall import print_row
 from bench.timing import Latency, alternate, facts, one_thread
-from fusion import Method
+from fusion import AnyMethod
 
 Records = Iterator[dict[str, Any]]
 
@@ -94,7 +94,7 @@ def latency(arguments: argparse.Namespace) -> Records:
             yield record
 
 
-def _ways(retriever: hybrid.Retriever) -> dict[str, Method]:
+def _ways(retriever: hybrid.Retriever) -> dict[str, AnyMethod]:
     """Return the ways to fuse that are timed."""
     return {
         "default": retriever.fusion,
@@ -103,7 +103,7 @@ def _ways(retriever: hybrid.Retriever) -> dict[str, Method]:
     }
 
 
-def _search(retriever: hybrid.Retriever, way: Method, k: int) -> Callable[[str], object]:
+def _search(retriever: hybrid.Retriever, way: AnyMethod, k: int) -> Callable[[str], object]:
     def ask(text: str) -> object:
         retriever.fusion = way
         return retriever.search(text, k)

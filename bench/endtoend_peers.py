@@ -17,26 +17,24 @@ have the same formula of BM25, LanceDB's is its own.  Equal fused scores stand i
 with us, and elsewhere with what BM25 found first; where lists are cut at 100 ties are many.
 """
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import hybrid
+from bench import peers
 from bench.comparison import index_of
 from bench.endtoend_data import MadeUp, Question, Questions
+from bench.peers.lancedb import Lance, Layout
+from bench.peers.recipe import RECIPROCAL, Nearest, Recipe, Words
 from fusion import Arm, Method, exact_top_k
 from indexes import DenseIndex
 
 DEPTH = 100
 """Rows of each list that peers fuse."""
 
-EF_SEARCH = 128
-RECIPROCAL = 60
 NEEDED = {
     "recipe": ("bm25s", "faiss-cpu", "numba"),
     "lancedb": ("lancedb", "pyarrow"),
@@ -93,7 +91,7 @@ class Contest:
     def __init__(self, made: MadeUp, folder: Path, k: int, retriever: hybrid.Retriever) -> None:
         if len(retriever) != len(made.passages):
             raise ValueError(f"expected {len(made.passages)} passages, not {len(retriever)}")
-        self.methods: dict[str, Method] = {"scores": retriever.fusion, "RRF": RRF}
+        self.methods: dict[str, Method] = {"scores": retriever._search().indexes.default_fusion(), "RRF": RRF}
         self._retriever = retriever
         self.texts = list(made.passages.texts())
         self._made, self._folder, self._k = made, folder, k
@@ -135,107 +133,35 @@ class Contest:
     def peer(self, name: str, questions: Questions) -> dict[str, Engine]:
         """Return a peer, in one or more variants; others' indexes are read if they are there."""
         if name == "recipe":
-            recipe = Recipe(self._made, self.texts, self._folder / "recipe.faiss", questions)
-            return {name: Engine(lambda question: recipe.search(question, self._k), "RRF")}
-        table = _lance_table(self._made, self.texts, self._folder / "lancedb", name)
-        ef = EF_SEARCH if name == "lancedb" else None
+            return {name: Engine(self._recipe(questions), "RRF")}
+        layout = Layout(graph=name == "lancedb", analysed=False)
+        table = Lance(self.texts, self._made.vectors, layout, self._folder / "lancedb")
         return {
-            f"{name}, limit {limit}": Engine(_lance_search(table, limit, ef, self._k), "RRF")
+            f"{name}, limit {limit}": Engine(self._lancedb(table, limit), "RRF")
             for limit in dict.fromkeys((self._k, DEPTH))
         }
 
-
-class Recipe:
-    """The usual recipe: two libraries and a dictionary.
-
-    Parameters
-    ----------
-    made : MadeUp
-    texts : list of str
-        Of its passages.
-    kept : Path
-        Where the graph is, or is to be kept.
-    questions : Questions
-        On which bm25s chooses how to search.
-    """
-
-    def __init__(self, made: MadeUp, texts: list[str], kept: Path, questions: Questions) -> None:
+    def _recipe(self, questions: Questions) -> Callable[[Question], list[str]]:
+        """Return the recipe; bm25s chooses on some of the questions how to search."""
         from bench.peers.bm25s import Bm25s
 
-        self._texts = texts
-        self._words = Bm25s(k1=1.2, b=0.75)
-        self._words.build(made.passages.batch(), Path())
-        self._words.tune([text.split() for text in questions.texts[:100]], DEPTH, [])
-        self._graph = _graph(made, kept)
+        words = Words(Bm25s(), self._made.passages.batch(), Path())
+        words.tune([text.split() for text in questions.texts[:100]], DEPTH)
+        graph = Nearest(self._made.vectors, graph=True, kept=self._folder / "recipe.faiss")
+        recipe = Recipe(words, graph, DEPTH)
 
-    def search(self, question: Question, k: int) -> list[str]:
-        """Return the texts of the best k."""
-        rows, scores = self._words.search(question.text.split(), DEPTH)
-        _, near = self._graph.search(question.vector[None], DEPTH)
-        fused: dict[int, float] = {}
-        for listed in (rows[scores > 0], near[0][near[0] >= 0]):
-            for rank, row in enumerate(listed.tolist(), 1):
-                fused[row] = fused.get(row, 0.0) + 1 / (RECIPROCAL + rank)
-        best = sorted(fused, key=fused.__getitem__, reverse=True)[:k]
-        return [self._texts[row] for row in best]
+        def ask(question: Question) -> list[str]:
+            best = recipe.search(question.text.split(), question.vector, self._k)
+            return [self.texts[row] for row, _ in best]
 
+        return ask
 
-def _graph(made: MadeUp, kept: Path) -> Any:
-    """Return FAISS's HNSW over the vectors."""
-    import faiss
+    def _lancedb(self, table: Lance, limit: int) -> Callable[[Question], list[str]]:
+        def ask(question: Question) -> list[str]:
+            found = table.search(question.text, question.vector, limit, "text")
+            return list(found["text"][: self._k].to_pylist())
 
-    if kept.exists():
-        graph = faiss.read_index(str(kept))
-    else:
-        graph = faiss.IndexHNSWFlat(made.vectors.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction = 200
-        graph.add(made.vectors)
-        faiss.write_index(graph, str(kept))
-    if graph.ntotal != len(made.vectors):
-        raise ValueError(f"expected {len(made.vectors)} vectors in {kept}, not {graph.ntotal}")
-    graph.hnsw.efSearch = EF_SEARCH
-    return graph
-
-
-def _lance_table(made: MadeUp, texts: list[str], kept: Path, name: str) -> Any:
-    """Return LanceDB's table with its indexes."""
-    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of every query, which takes it time
-    import lancedb
-    import pyarrow
-    from lancedb.index import FTS, HnswSq
-
-    database = lancedb.connect(str(kept))
-    table_name = "flat" if name == "lancedb-flat" else "hnsw"
-    if table_name in database.list_tables().tables:
-        table = database.open_table(table_name)
-        if table.count_rows() != len(texts):
-            raise ValueError(f"expected {len(texts)} rows in {kept}, not {table.count_rows()}")
-        return table
-    numbers = pyarrow.array(made.vectors.ravel())
-    vectors = pyarrow.FixedSizeListArray.from_arrays(numbers, made.vectors.shape[1])
-    table = database.create_table(table_name, pyarrow.table({"text": texts, "vector": vectors}))
-    table.create_index("text", config=FTS(with_position=False))
-    if table_name == "hnsw":
-        config = HnswSq(distance_type="dot", num_partitions=1)
-        table.create_index("vector", config=config)
-    return table
-
-
-def _lance_search(
-    table: Any, limit: int, ef: int | None, k: int
-) -> Callable[[Question], list[str]]:
-    """Return LanceDB's hybrid query."""
-    from lancedb.rerankers import RRFReranker
-
-    by_ranks = RRFReranker(K=RECIPROCAL)
-
-    def ask(question: Question) -> list[str]:
-        asked = table.search(query_type="hybrid").vector(question.vector).text(question.text)
-        asked = asked.distance_type("dot").rerank(by_ranks).select(["text"]).limit(limit)
-        found = asked.to_arrow() if ef is None else asked.ef(ef).to_arrow()
-        return list(found["text"][:k].to_pylist())
-
-    return ask
+        return ask
 
 
 def recall(
@@ -261,10 +187,4 @@ def missing(name: str) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what peers are made of, as far as it is installed."""
-    found = {}
-    for name in sorted({name for needed in NEEDED.values() for name in needed}):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return peers.versions(sorted({name for needed in NEEDED.values() for name in needed}))

@@ -1,65 +1,30 @@
-"""Quality of every index and of their fusion on collections in BEIR layout.
+"""Quality of every index, of their fusions, and of other engines, on several collections.
 
     python -m bench.recall path/to/scifact path/to/cranfield ...
+    python -m bench.recall irds:beir/scifact/test --peers --json recall.jsonl --report recall.html
 
-Each collection is indexed with the defaults, its judged test queries are run, and the measures are
-those of ir-measures.  Documents are scored by their best chunk.  Nothing is tuned here.
+Each collection is indexed with the defaults and measured as by ``hybrid bench``; the table has the
+means of two measures for the indexes alone, RRF and the default, the files have everything.
+Documents are scored by their best chunk.  Nothing is tuned here.
 """
 
 import argparse
 import json
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import hybrid
-from fusion import Method
-from hybrid.documents import ReadReport
-from hybrid.judgements import read_beir_queries, read_qrels
-from hybrid.readers import read_beir
+from fusion import METHODS
+from hybrid.benchmark.command import Asked, measured
+from hybrid.benchmark.outputs import Measured, write_html
+from hybrid.benchmark.results import Result
+from hybrid.benchmark.running import Plan
+from hybrid.benchmark.table import records
 
-MEASURES = ("nDCG@10", "R@10", "R@100", "RR@10")
 SHOWN = ("nDCG@10", "R@100")
 
-
-def methods(retriever: hybrid.Retriever, encoder: str) -> dict[str, Method]:
-    """Return each index alone, both by rank, and the default, by the name of its column."""
-    return {
-        "BM25": hybrid.Weighted({"bm25": 1.0, "dense": 0.0}),
-        encoder: hybrid.Weighted({"bm25": 0.0, "dense": 1.0}),
-        "RRF k=60": hybrid.RRF(),
-        "default": retriever.fusion,
-    }
-
-
-def measure(folder: Path, encoder: str, chunker: hybrid.Chunker) -> Iterator[dict[str, Any]]:
-    """Yield a row of results for each index alone and for their fusions."""
-    qrels = read_qrels(folder / "qrels" / "test.tsv")
-    queries = {name: text for name, text in read_beir_queries(folder).items() if name in qrels}
-    with tempfile.TemporaryDirectory() as place:
-        start = time.perf_counter()
-        retriever = hybrid.Retriever.create(Path(place) / "index", encoder=encoder, chunker=chunker)
-        added = retriever.add(read_beir(folder, report=ReadReport()))
-        retriever.commit()
-        facts = {
-            "collection": folder.name,
-            "documents": added.added,
-            "chunks": len(retriever),
-            "queries": len(queries),
-            "build_s": round(time.perf_counter() - start, 2),
-        }
-        for name, method in methods(retriever, encoder).items():
-            retriever.fusion = method
-            start = time.perf_counter()
-            run = retriever.run(queries, k=100)
-            mean_ms = 1000 * (time.perf_counter() - start) / len(queries)
-            found = hybrid.evaluate(run, qrels, MEASURES)
-            rounded = {measure: round(value, 4) for measure, value in found.items()}
-            yield {**facts, "method": name, **rounded, "mean_ms": round(mean_ms, 3)}
-        retriever.close()
+_LEAST = ("rrf",)  # of the fusions, when only the table is wanted
 
 
 def print_row(cells: list[str]) -> None:
@@ -68,31 +33,86 @@ def print_row(cells: list[str]) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
-    """Measure the collections that are named on the command line, and print a table."""
+def columns(result: Result) -> dict[str, str]:
+    """Return the names of the ways in the table, by the name of the column."""
+    alone = {"bm25": "BM25", "dense": result.encoder, "rrf": "RRF k=60"}
+    shown = [way for way in result.ways if way.kind != "fusion" or way.name in ("rrf", "default")]
+    placed = sorted(shown, key=lambda way: (way.kind == "peer", way.name == "default"))
+    return {alone.get(way.name, way.name): way.name for way in placed}
+
+
+def print_results(results: Iterable[Result]) -> list[Result]:
+    """Print the table, a row as soon as a collection is measured, and return the results."""
+    done: list[Result] = []
+    for result in results:
+        names = list(columns(result))
+        if not done:
+            print_row(["collection", "chunks", "queries", *names])
+            print_row(["---"] * (3 + len(names)))
+        done.append(result)
+        sizes = [f"{result.size.chunks}", f"{len(result.queries)}"]
+        print_row([result.collection, *sizes, *_cells([result])])
+    if done:
+        print_row(["mean", "", "", *_cells(done)])
+    return done
+
+
+def _cells(results: list[Result]) -> list[str]:
+    """Return the mean of each column of the first result over collections; "" where one lacks."""
+    cells = []
+    for name in columns(results[0]).values():
+        ways = [way for result in results for way in result.ways if way.name == name]
+        means = [sum(way.mean(shown) for way in ways) / len(results) for shown in SHOWN]
+        whole = len(ways) == len(results)
+        cells.append(" / ".join(f"{mean:.3f}" for mean in means) if whole else "")
+    return cells
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("collections", nargs="+", type=Path, help="folders in BEIR layout")
+    parser.add_argument("collections", nargs="+", help="folders in BEIR layout, or irds:NAME")
     parser.add_argument("--encoder", default="lsa", help="as in Retriever.create (default: lsa)")
     parser.add_argument("--whole", action="store_true", help="do not split documents")
+    parser.add_argument("--split", default="test", help="whose judgements (default: test)")
+    parser.add_argument("--all", action="store_true", help="every fusion, also without a file")
+    parser.add_argument("--peers", action="store_true", help="ask other engines, too")
     parser.add_argument("--json", type=Path, help="append every figure to this JSON Lines file")
-    arguments = parser.parse_args()
-    chunker = hybrid.Chunker(size=None) if arguments.whole else hybrid.Chunker()
-    columns = ["BM25", arguments.encoder, "RRF k=60", "default"]
-    print_row(["collection", "chunks", "queries", *columns])
-    print_row(["---"] * (3 + len(columns)))
-    sums = {column: [0.0] * len(SHOWN) for column in columns}
-    for folder in arguments.collections:
-        rows = {row["method"]: row for row in measure(folder, arguments.encoder, chunker)}
-        cells = [" / ".join(f"{rows[name][shown]:.3f}" for shown in SHOWN) for name in columns]
-        print_row([folder.name, *(str(rows["BM25"][key]) for key in ("chunks", "queries")), *cells])
-        for name in columns:
-            sums[name] = [s + rows[name][m] for s, m in zip(sums[name], SHOWN, strict=True)]
-        if arguments.json:
-            with arguments.json.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows.values())
-    count = len(arguments.collections)
-    means = [" / ".join(f"{total / count:.3f}" for total in sums[name]) for name in columns]
-    print_row(["mean", "", "", *means])
+    parser.add_argument("--report", type=Path, help="write a report as HTML")
+    return parser
+
+
+def main() -> None:
+    """Measure the collections that are named on the command line, and print a table."""
+    arguments = _parser().parse_args()
+    options: dict[str, Any] = {"encoder": arguments.encoder}
+    options |= {"no_split": True} if arguments.whole else {}
+    every = arguments.all or arguments.json or arguments.report
+    plan = _plan(arguments.peers)
+    found: list[Measured] = []
+
+    def results() -> Iterable[Result]:
+        for source in arguments.collections:
+            fusions = tuple(METHODS) if every else _LEAST
+            asked = Asked(source, split=arguments.split, options=options, fusions=fusions)
+            one = measured(asked, plan, reported=bool(arguments.report))
+            found.append(one)
+            if arguments.json:
+                with arguments.json.open("a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(record) + "\n" for record in records(one.result))
+            yield one.result
+
+    print_results(results())
+    if arguments.report:
+        write_html(found, {"collections": [one.manifest for one in found]}, arguments.report)
+
+
+def _plan(peers: bool) -> Plan:
+    """Return what is measured besides our own ways."""
+    if not peers:
+        return Plan()
+    from bench.peers.answering import answers
+
+    return Plan(more=answers)
 
 
 if __name__ == "__main__":

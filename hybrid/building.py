@@ -73,7 +73,7 @@ def build(source: Path, out: Path, options: Mapping[str, Any]) -> Built:
     report, stages, start = ReadReport(), Stages(), time.perf_counter()
     documents = open_source(source, report=report)
     target: AbstractContextManager[Retriever]
-    target = _old_index(out, options) if _is_taken(out) else new_index(out, _choices(options))
+    target = _old_index(out, options) if _is_taken(out) else new_index(out, choices_of(options))
     total = None if _is_taken(out) else _chunks_to_embed(source, options, stages)
     with target as retriever:
         with stages.embedding("indexing", lambda: retriever.embedded, total) as counted:
@@ -132,7 +132,7 @@ def _chunks_to_embed(source: Path, options: Mapping[str, Any], stages: Stages) -
     """Return how many chunks a model has before it, when that is shown."""
     if options.get("encoder", "lsa") in ("lsa", "none") or not stages.shown:
         return None
-    chunker = _choices(options)["chunker"]
+    chunker = choices_of(options)["chunker"]
     documents = stages.counted("counting", open_source(source, report=ReadReport()))
     return sum(len(chunker.split(document)) for document in documents)
 
@@ -153,7 +153,7 @@ def _is_taken(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir()) and not is_unfinished(folder)
 
 
-def _choices(options: Mapping[str, Any]) -> Choices:
+def choices_of(options: Mapping[str, Any]) -> Choices:
     """Return the choices that the options stand for."""
 
     def given(*names: str) -> dict[str, Any]:

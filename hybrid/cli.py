@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hybrid import __version__
+from hybrid.cli_judged import bench, tune
 from hybrid.console import (
     Commands,
     log_to_stderr,
@@ -248,6 +249,15 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
 
     found = session.ask(stdlib_folder(), questions or session.QUESTIONS, keep=keep)
     print_json(found) if as_json else session.show(found, keep)
+
+
+main.add_command(tune)
+main.add_command(bench)
+bench.params += [
+    param
+    for param in index.params
+    if isinstance(param, click.Option) and param.name not in ("no_cache", "as_json")
+]
 
 
 def _asked(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Questions and judgements of test collections, in the layouts of BEIR and TREC."""
+"""Questions and judgements of test collections, in the layouts of BEIR and TREC, and as JSON."""
 
 import json
 import os
@@ -6,15 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _HEADER = ("query-id", "corpus-id", "score")
+_NAMES = (("query-id", "query_id"), ("corpus-id", "doc_id"), ("score", "relevance"))
 
 
 def read_beir_queries(folder: str | os.PathLike[str]) -> dict[str, str]:
-    """Read the ``queries.jsonl`` of a BEIR collection.
+    """Read the ``queries.jsonl`` of a BEIR collection; see `read_queries`.
 
     Parameters
     ----------
     folder : path
         The collection.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no ``queries.jsonl``.
+    """
+    return read_queries(Path(folder) / "queries.jsonl")
+
+
+def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read questions with their ids.
+
+    Parameters
+    ----------
+    path : path
+        One JSON object a line, with ``_id`` and ``text``, as in BEIR; or rows of an id, a tab and
+        the text.
 
     Returns
     -------
@@ -24,22 +42,18 @@ def read_beir_queries(folder: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     FileNotFoundError
-        If the folder holds no ``queries.jsonl``.
+        If there is no such file.
     ValueError
-        If a line is not an object with ``_id`` and ``text``, or an id comes twice.
+        If a line is neither, or an id comes twice.
     """
-    path = Path(folder) / "queries.jsonl"
     queries: dict[str, str] = {}
-    for place, line in _lines(path):
-        try:
-            record = json.loads(line)
-            query_id, text = record["_id"], record["text"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{place}: expected a JSON object with _id and text") from error
-        if not isinstance(query_id, str) or not isinstance(text, str):
-            raise ValueError(f"{place}: expected _id and text to be strings")
+    for place, line in _lines(Path(path)):
+        is_json = line.lstrip().startswith("{") or "\t" not in line
+        query_id, text = _query_in_json(place, line) if is_json else line.split("\t", 1)
+        if not query_id:
+            raise ValueError(f"{place}: expected a query id, not an empty one")
         if query_id in queries:
-            raise ValueError(f"{place}: expected each query once, but {query_id!r} comes again")
+            raise ValueError(f"{place}: expected each query id once, but {query_id!r} comes again")
         queries[query_id] = text
     return queries
 
@@ -50,8 +64,9 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     Parameters
     ----------
     path : path
-        Rows of ``query-id corpus-id score`` with tabs, as in BEIR, with or without that header; or
-        rows of four columns, ``query-id iteration doc-id score``, as in TREC.
+        Rows of ``query-id corpus-id score`` with tabs, as in BEIR, with or without that header;
+        rows of four columns, ``query-id iteration doc-id score``, as in TREC; or one JSON object a
+        line, with ``query_id``, ``doc_id`` and ``relevance``, or the names of BEIR's header.
 
     Returns
     -------
@@ -67,7 +82,10 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
     """
     qrels: dict[str, dict[str, int]] = {}
     for place, line in _lines(Path(path)):
-        columns = line.split("\t") if "\t" in line else line.split()
+        if line.lstrip().startswith("{"):
+            columns = _judgement_in_json(place, line)
+        else:
+            columns = line.split("\t") if "\t" in line else line.split()
         if not qrels and tuple(columns) == _HEADER:
             continue
         query_id, doc_id, relevance = _judgement(place, columns)
@@ -78,6 +96,33 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, int]]:
                 f"not {before} and {relevance}"
             )
     return qrels
+
+
+def _query_in_json(place: str, line: str) -> tuple[str, str]:
+    try:
+        record = json.loads(line)
+        query_id, text = record["_id"], record["text"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{place}: expected a JSON object with _id and text, or an id, a tab and a text"
+        ) from error
+    if not isinstance(query_id, str) or not isinstance(text, str):
+        raise ValueError(f"{place}: expected _id and text to be strings")
+    return query_id, text
+
+
+def _judgement_in_json(place: str, line: str) -> list[str]:
+    """Return the columns query, document, relevance."""
+    try:
+        record = json.loads(line)
+        columns = [next(record[name] for name in names if name in record) for names in _NAMES]
+    except (ValueError, StopIteration, RecursionError) as error:
+        raise ValueError(
+            f"{place}: expected a JSON object with query_id, doc_id and relevance"
+        ) from error
+    if not all(isinstance(name, str) for name in columns[:2]):
+        raise ValueError(f"{place}: expected query_id and doc_id to be strings")
+    return [*columns[:2], str(columns[2])]
 
 
 def _judgement(place: str, columns: list[str]) -> tuple[str, str, int]:

@@ -24,6 +24,7 @@ class Curve:
 
     Attributes
     ----------
+    measure : str
     index : str
         Whose weight; the others share the rest in proportion.
     weights, means, lows, highs : tuple of float
@@ -32,6 +33,7 @@ class Curve:
         The weight that was chosen.
     """
 
+    measure: str
     index: str
     weights: tuple[float, ...]
     means: tuple[float, ...]

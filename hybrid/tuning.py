@@ -18,11 +18,12 @@ from fusion.grids import Grid
 from fusion.judged import DEPTH, Judging, Question
 from fusion.measures import Custom, Measure, OfRanking, measure_named
 from fusion.tuning import FOLDS, Sheet, tune
+from hybrid.asking import Asking
 from hybrid.indexing import Indexes
 from hybrid.settings import BM25
 from hybrid.store import ChunkStore
-from hybrid.tuned import Tuned
-from hybrid.tuning_report import Summary
+from hybrid.tuned import Curve, Tuned
+from hybrid.tuning_report import Summary, curve_of
 
 K1S, BS = (0.3, 0.6, 0.9, 1.2, 1.6, 2.2), (0.1, 0.3, 0.5, 0.75, 0.9)
 """What is tried for BM25."""
@@ -105,6 +106,18 @@ class Tuner:
         return Summary(sheet, found, adapted, [choice for choice, _ in tries], seed).tuned(
             provenance
         )
+
+    def curve(
+        self, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]
+    ) -> Curve | None:
+        """Return nDCG@10 of the fusion against the weight of one index."""
+        ids = chosen_questions(queries, qrels, seed=0)
+        tries = self._variants(tuned=False)
+        asked = self.indexes.arms([queries[name] for name in ids])
+        grid = self._grid(asked, tries)
+        questions = self._judged(grid, asked, [qrels[name] for name in ids], tries, {})
+        sheet = Sheet(questions, grid, measure_named("nDCG@10"))
+        return curve_of(sheet, sheet.settings[0], seed=0)
 
     def _variants(self, *, tuned: bool) -> list[tuple[BM25, float]]:
         """Return the settings of BM25 that are tried, each with how far it is from the present."""
@@ -199,6 +212,22 @@ class Tuner:
             "questions_sha256": hashlib.sha256(json.dumps(judged).encode()).hexdigest(),
             "seed": seed,
         }
+
+
+def weight_curve(
+    retriever: Asking, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]
+) -> Curve | None:
+    """Return nDCG@10 of a retriever's fusion against the weight of one index; None with one index.
+
+    Parameters
+    ----------
+    retriever : Asking
+    queries, qrels : mapping
+        As in `Retriever.tune`.
+    """
+    search = retriever._search()
+    tuner = Tuner(search.store, search.indexes, search.fusion)
+    return tuner.curve(queries, qrels)
 
 
 def chosen_questions(

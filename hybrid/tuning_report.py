@@ -58,7 +58,7 @@ class Summary:
             needed=self._needed(gains),
             certain=float(np.mean([one.certain for one in best])),
             calibration_error=error,
-            curve=self._curve(setting),
+            curve=curve_of(self.sheet, setting, self.seed),
         )
         return Tuned(method, self.tried[setting.variant], report, calibration, provenance)
 
@@ -114,23 +114,27 @@ class Summary:
         held = held_out_probabilities(scores, relevant, fold)
         return Calibration.fit(scores, relevant), expected_error(held, relevant)
 
-    def _curve(self, setting: Setting) -> Curve | None:
-        names = self.sheet.grid.names
-        if len(names) < 2:
-            return None
-        index = "dense" if "dense" in names else names[-1]
-        weights = setting.method.weights or dict.fromkeys(names, 1.0)
-        settings = [
+
+def curve_of(sheet: Sheet, setting: Setting, seed: int) -> Curve | None:
+    """Return the curve of the measure through a setting; None with one index."""
+    names = sheet.grid.names
+    if len(names) < 2:
+        return None
+    index = "dense" if "dense" in names else names[-1]
+    weights = setting.method.weights or dict.fromkeys(names, 1.0)
+    values = sheet.of_all(
+        [
             replace(setting, method=with_weight(setting.method, names, index, step))
             for step in _STEPS
         ]
-        values = self.sheet.of_all(settings)
-        bounds = [bootstrap_interval(line, 999, 0.95, self.seed) for line in values]
-        return Curve(
-            index,
-            _STEPS,
-            tuple(values.mean(axis=1).tolist()),
-            tuple(low for low, _ in bounds),
-            tuple(high for _, high in bounds),
-            weights[index] / sum(weights.values()),
-        )
+    )
+    bounds = [bootstrap_interval(line, 999, 0.95, seed) for line in values]
+    return Curve(
+        sheet.measure.name,
+        index,
+        _STEPS,
+        tuple(values.mean(axis=1).tolist()),
+        tuple(low for low, _ in bounds),
+        tuple(high for _, high in bounds),
+        weights[index] / sum(weights.values()),
+    )

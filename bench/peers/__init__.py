@@ -6,7 +6,8 @@ timed.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -69,10 +70,17 @@ def load(name: str) -> Peer[Any, Any] | None:
 
 def installed(name: str) -> str | None:
     """Return the version of a peer, None when it is not installed."""
-    try:
-        return version(HOMES[name][1])
-    except PackageNotFoundError:
-        return None
+    distribution = HOMES[name][1]
+    return versions([distribution]).get(distribution)
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Return the version of each distribution that is installed."""
+    found = {}
+    for name in distributions:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def quickest(ways: dict[str, Callable[[Asked, int], Any]], queries: Sequence[Asked], k: int) -> str:
