@@ -54,8 +54,8 @@ def adapt(
     Returns
     -------
     Adapted or None
-        None where the questions speak for a method by rank, as ranks have no common scale, and
-        where too few are left to learn from when a fold is held out.
+        None where the questions speak for a method by rank, as ranks have no common scale, or are
+        too few.  Where only those outside a fold do or are, it is answered by what they choose.
     """
     every = np.arange(len(sheet.questions))
     parts = dealt(groups, len(every), folds, seed)

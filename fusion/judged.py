@@ -150,7 +150,7 @@ class Judging:
 
     def _said(self, asked: Sequence["_Asked"], rows: Rows, *, ranks: bool) -> Said:
         """Return what some indexes say of rows."""
-        scores = np.array([one.scores(rows) for one in asked]).reshape(-1, len(rows))
+        scores = np.array([one.scores(rows) for one in asked]).reshape(len(asked), len(rows))
         listed = np.zeros(len(rows), np.uint8)
         for number, one in enumerate(asked):
             listed |= one.listed(rows).astype(np.uint8) << np.uint8(number)

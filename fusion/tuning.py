@@ -3,8 +3,8 @@
 The choice: of all settings whose mean is within one standard error of the best, the one nearest to
 the default (the one-standard-error rule of [1]_).  What it is worth: folds of questions are left
 out in turn, the whole choice is made on the others, and its value on those left out is kept.  If
-that mean is not above those of the default and of the best index alone, the better of the two is
-taken instead.
+that mean is not above that of the default, the default is taken; if the best index alone is better
+by more than a standard error, that is.
 
 References
 ----------
@@ -177,7 +177,7 @@ def tune(
         "single": sheet.single(some),
         "tuned": chosen,
     }
-    verdict = max(setting, key=lambda name: _mean(held[name]))
+    verdict = _verdict(held)
     fitted = _mean(sheet.of(chosen)[some])
     return Tuning(setting[verdict], verdict, chosen, fitted, held)
 
@@ -194,6 +194,18 @@ def dealt(groups: Sequence[object] | None, count: int, folds: int, seed: int) ->
     if len(numbers) < 2:
         raise ValueError("expected at least 2 groups to hold one out, not 1")
     return np.asarray(rng.permutation(np.arange(len(numbers)) % folds)[of])
+
+
+def _verdict(held: dict[Verdict, Values]) -> Verdict:
+    """Return what is used, from the values of held-out questions.
+
+    One index alone must be better by more than a standard error: a fusion that is as good finds
+    what that index misses.
+    """
+    best: Verdict = "tuned" if _mean(held["tuned"]) > _mean(held["default"]) else "default"
+    over = held["single"] - held[best]
+    error = over.std(ddof=1) / np.sqrt(len(over))
+    return "single" if over.mean() > error else best
 
 
 def _mean(values: Values) -> float:

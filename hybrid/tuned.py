@@ -51,9 +51,9 @@ class Report:
     measure : str
     questions : int
         How many judged questions were used.
-    verdict : {"tuned", "default", "single", "adaptive"}
-        What is used: what was tuned, the default, the best index alone, or weights that depend on
-        the question.
+    verdict : {"tuned", "default", "single", "adaptive", "estimated"}
+        What is used: what was tuned, the default, the best index alone, weights that depend on
+        the question, or what was estimated without judgements (`hybrid.unlabelled`).
     expected : dict of str to float
         Mean of the measure on held-out questions, of each of these that was tried.
     single : str
@@ -73,6 +73,8 @@ class Report:
         Expected calibration error of the probabilities, on held-out questions.
     curve : Curve or None
         None with one index.
+    notes : tuple of str
+        What else a person should know.
     """
 
     measure: str
@@ -86,6 +88,7 @@ class Report:
     certain: float
     calibration_error: float | None
     curve: Curve | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +158,12 @@ class Tuned:
     def __str__(self) -> str:
         """Return what a person can act on."""
         report, held = self.report, self.report.expected
+        use = f"{_spelled(self.fusion)}, BM25 k1={self.bm25.k1:g} b={self.bm25.b:g}."
+        if not held:  # nothing was judged
+            return "\n".join([f"Use {_UNJUDGED[report.verdict]}: {use}", *report.notes])
         lines = [
             f"{report.questions} judged questions, {report.measure}.",
-            f"Use {_VERDICTS[report.verdict]}: {_spelled(self.fusion)}, "
-            f"BM25 k1={self.bm25.k1:g} b={self.bm25.b:g}.",
+            f"Use {_VERDICTS[report.verdict]}: {use}",
             f"Expected on new questions: {held[report.verdict]:.4f} (" + _others(report) + ").",
         ]
         lines += [
@@ -178,9 +183,10 @@ class Tuned:
 _VERDICTS = {
     "tuned": "what was tuned",
     "default": "the default, which nothing beats for certain",
-    "single": "one index alone, which no fusion beats",
+    "single": "one index alone, which is better than any fusion",
     "adaptive": "weights that depend on the question",
 }
+_UNJUDGED = {"estimated": "what was estimated", "default": "what is used now"}
 
 
 def _others(report: Report) -> str:
@@ -214,6 +220,7 @@ def _report(settings: Mapping[str, Any]) -> Report:
     values = {
         **settings,
         "gains": tuple(Comparison(**gain) for gain in settings["gains"]),
+        "notes": tuple(settings.get("notes", ())),
         "curve": None if curve is None else _curve(curve),
     }
     return Report(**values)

@@ -188,7 +188,8 @@ class BM25Index:
         Returns
         -------
         BM25Index
-            Rows that are added to or deleted from one of the two are so in both.
+            Rows that are added to or deleted from one of the two are so in both; whether terms are
+            strings or integers must be known by then.
         """
         other = type(self)(**{**asdict(self.formula), **constants})
         other._postings, other._vocabulary = self._postings, self._vocabulary

@@ -23,9 +23,11 @@ from fusion import (
     exact_top_k,
     fuse,
     rescored,
+    sources,
     top_k,
 )
 from fusion.catalogue import from_settings, settings_of
+from fusion.merging import merge, spread
 from fusion.methods import weights_for
 from fusion.normalize import NORMS
 from fusion.table import best_places
@@ -196,10 +198,13 @@ over_approximate = [
 
 
 @pytest.mark.parametrize("method", over_approximate, ids=str)
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
-def test_answers_over_graphs_and_lists_equal_the_plain_version(near, method, share, monkeypatch):
-    """What a list lacks counts as its last; a depth of 40 stands for the 1,000 that are read."""
+@pytest.mark.parametrize(("share", "vouched"), [(1.0, 40), (1.0, 10), (0.5, 10), (0.02, 256)])
+def test_answers_over_graphs_and_lists_equal_the_plain_version(
+    near, method, share, vouched, monkeypatch
+):
+    """What a list lacks counts at most as its place that vouches; 40 stand for 1,000 rows read."""
     monkeypatch.setattr(exact, "APPROXIMATE_DEPTH", 40)
+    monkeypatch.setattr(sources, "VOUCHED", vouched)
     allowed = np.random.default_rng(5).random(400) < share
     lists, full, scales = {}, {}, {}
     weights = weights_for(method, near)
@@ -209,7 +214,7 @@ def test_answers_over_graphs_and_lists_equal_the_plain_version(near, method, sha
         assert len(found)
         lists[name] = list(zip(found.rows.tolist(), map(float, found.scores), strict=True))
         scores = dict(enumerate(map(float, arm.index.score(arm.query, range(400)))))
-        most = np.inf if arm.index.exact else float(found.scores[-1])
+        most = np.inf if arm.index.exact else float(found.scores[:vouched][-1])
         listed = dict(lists[name])
         full[name] = {row: listed.get(row, min(score, most)) for row, score in scores.items()}
         scale = NORMS[getattr(method, "norm", "none")](arm.index, arm.query)
@@ -353,6 +358,31 @@ def test_zeros_of_either_sign_tie():
     assert exact_top_k(arms, Comb("min", "none"), 3).rows.tolist() == [0, 1, 2]
     scores = np.float32([-0.0, 0.0, -0.0])
     assert best_places(np.arange(3), scores, 3).tolist() == [0, 1, 2]
+
+
+@given(
+    scores=st.lists(st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 2.0, np.inf]), max_size=30),
+    k=st.integers(1, 32),
+    far=st.sampled_from([0, 2**33]),
+)
+def test_the_best_places_are_those_of_a_whole_sort(scores, k, far):
+    """Also where rows do not fit into a key."""
+    rows = np.random.default_rng(len(scores)).permutation(len(scores)) + far
+    expected = sorted(range(len(scores)), key=lambda at: (-scores[at], rows[at]))[:k]
+    assert best_places(rows, np.array(scores, np.float32), k).tolist() == expected
+
+
+@given(data=st.data())
+def test_what_lists_have_is_put_where_their_rows_are(data):
+    lists = data.draw(st.lists(st.lists(st.integers(0, 9), unique=True), min_size=1, max_size=4))
+    rows, ranks = merge([np.array(one, np.int64) for one in lists])
+    columns = [100.0 * line + np.array(one) for line, one in enumerate(lists)]
+    others = [-1.0 - line for line in range(len(lists))]
+    expected = [
+        [100.0 * line + row if row in one else others[line] for row in rows.tolist()]
+        for line, one in enumerate(lists)
+    ]
+    assert spread(columns, others, ranks).tolist() == expected
 
 
 @pytest.mark.parametrize(("of", "scores"), [("mnz", [6.0, 2.0]), ("anz", [1.5, 2.0])])
