@@ -8,9 +8,9 @@ when the k-th fused score is above that bound, and read deeper otherwise.
 Reading deeper is cheap for posting lists, and as dear as the first read where an index scans all of
 its vectors.  So an index that scans is read again only when no depth of the others can help.
 
-An approximate index vouches for a list of fixed length only.  It is read whole, and a row that is
-not on it counts at most as its last: then a bound holds, and the answer for k begins that for
-k + 1.
+An approximate index has a list of fixed length only.  It is read whole, and a row that is not on
+it counts at most as its place `fusion.sources.VOUCHED`, or its last: then a bound holds, and the
+answer for k begins that for k + 1.
 
 References
 ----------
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from fusion.combining import COMBINE, MONOTONE
 from fusion.fused import Certificate, Fused, cut
 from fusion.lists import fuse_read
+from fusion.merging import spread
 from fusion.methods import RRF, ByRank, Comb, Method, Weighted, weights_for
 from fusion.normalize import NORMS
 from fusion.sources import Arm, RankSource, ScoreSource, Source
@@ -226,12 +227,12 @@ class _Threshold:
         ends = {name: self._ended(name) or name in read_to_end for name in self._sources}
         if all(ends.values()):
             return -np.inf
-        values, listed = np.empty((len(ends), 1)), np.empty((len(ends), 1), np.bool_)
-        for line, (name, source) in enumerate(self._sources.items()):
-            values[line] = source.ceiling(self.lists[name], ended=ends[name])
-            listed[line] = source.lists_others(ended=ends[name])
-        shares = np.array([[weight] for weight in self._weights.values()])
-        return float(total(COMBINE[self._combine](shares * values, listed))[0])
+        values = [
+            [source.weight * source.ceiling(self.lists[name], ended=ends[name])]
+            for name, source in self._sources.items()
+        ]
+        listed = [[one.lists_others(ended=ends[name])] for name, one in self._sources.items()]
+        return float(total(COMBINE[self._combine](np.array(values), np.array(listed)))[0])
 
     def _deeper(self, kth: float) -> dict[str, int]:
         """Return which lists to read on, and how deep."""
@@ -249,7 +250,7 @@ class _Threshold:
         at = best_places(table.rows, upper, max(_FETCHED_FIRST * self._k, _FETCHED_LEAST))
         self._fetch(table, at)
         if len(at) < len(upper):
-            scores = total(table.at(at).contributions(self._combine))
+            scores = table.scores_at(at, self._combine)
             bar = np.partition(scores, -self._k)[-self._k]  # the k-th best can only be higher
             reach = np.flatnonzero(upper >= bar)
             self._fetch(table, reach)
@@ -266,12 +267,16 @@ class _Threshold:
     def _table(self) -> Table:
         """Return all rows that were read, with what is known of them and bounds of the rest."""
         table = Table.of(self.lists, self._weights)
+        values, others = [], []
         for line, name in enumerate(table.names):
             source, found, ended = self._sources[name], self.lists[name], self._ended(name)
-            off = source.ceiling(found, ended=ended)
-            table.values[line] = np.concatenate([[off], source.values(found)])[table.ranks[line]]
-            table.listed[line] |= source.lists_others(ended=ended)
-            table.known[line] |= source.knows_others(ended=ended)
+            values.append(source.values(found))
+            others.append(source.ceiling(found, ended=ended))
+            if source.lists_others(ended=ended):
+                table.listed[line] = True
+            if source.knows_others(ended=ended):
+                table.known[line] = True
+        table.values = spread(values, others, table.ranks)
         return table
 
     def _fetch(self, table: Table, at: NDArray[np.intp]) -> None:

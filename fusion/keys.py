@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.candidates import Rows, Scores
+from indexes.compiled import compiled
 
 LOW = 0xFFFFFFFF
 """The highest row that fits into the lower half of a key."""
@@ -14,9 +15,18 @@ def packed(rows: Rows, scores: Scores) -> NDArray[np.uint64]:
 
     Floats are ordered like their bits, negative ones the other way round.
     """
-    bits = (scores + np.float32(0)).view(np.uint32)  # and -0 is 0
-    inverted = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
-    return (inverted.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
+    keys = np.empty(len(rows), np.uint64)
+    _pack(rows, (scores + np.float32(0)).view(np.uint32), keys)  # and -0 is 0
+    return keys
+
+
+@compiled
+def _pack(rows: Rows, scores: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None:
+    """Write the keys of rows whose scores are given by their bits."""
+    for at in range(len(keys)):
+        bits = np.uint64(scores[at])
+        inverted = bits if bits >> np.uint64(31) else bits ^ np.uint64(0x7FFFFFFF)
+        keys[at] = (inverted << np.uint64(32)) | np.uint64(rows[at])
 
 
 def unpacked(keys: NDArray[np.uint64]) -> tuple[Rows, Scores]:

@@ -1,6 +1,7 @@
 """Several ranked lists as one table: which rows there are, and where each stands on each list."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,39 @@ def merge(lists: Sequence[Rows]) -> tuple[Rows, NDArray[np.int64]]:
     rows, ranks = np.empty(len(joined), np.int64), np.zeros((len(lists), len(joined)), np.int64)
     count = _merge(joined, bounds, rows, ranks)
     return rows[:count], ranks[:, :count]
+
+
+def spread(
+    columns: Sequence[NDArray[Any]], others: Sequence[float], ranks: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Return what each list has for each row.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray, shape (length of the list,)
+        What a list has for its places, all of one type.
+    others : sequence of float
+        What a list has for a row that is not on it.
+    ranks : ndarray of int64, shape (lists, n)
+        As `merge` returns them.
+
+    Returns
+    -------
+    ndarray, shape (lists, n)
+    """
+    table = np.empty(ranks.shape, columns[0].dtype if columns else np.float64)
+    for line, column in enumerate(columns):
+        _spread(column, others[line], ranks[line], table[line])
+    return table
+
+
+@compiled
+def _spread(
+    column: NDArray[Any], other: float, ranks: NDArray[np.int64], line: NDArray[Any]
+) -> None:
+    """Write what a list has for each row."""
+    for at in range(ranks.size):
+        line[at] = column[ranks[at] - 1] if ranks[at] > 0 else other
 
 
 @compiled

@@ -1,6 +1,7 @@
 """What the threshold algorithm reads: an index, its query, and how its list becomes values."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,9 +16,11 @@ from indexes.candidates import Candidates, Mask, Rows, Scores
 SHOWN = 100
 """Places on the list of an index that are shown with a hit, where they do not decide."""
 
-VOUCHED = 128
+VOUCHED = 256
 """Places of an approximate list that set how high a row can score which is not on the list: far
 down lists around centroids miss many, and the score of their last would hold these down."""
+
+_PLACES = 1024  # of which gains are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,11 @@ class RankSource:
 
     def values(self, found: Candidates) -> NDArray[np.float64]:
         """Return the gains of the first ranks."""
-        return self._gains(np.arange(1, len(found) + 1))
+        return _gains_of_places(self.k, len(found))
 
     def ceiling(self, found: Candidates, *, ended: bool) -> float:
         """Return the gain of the next rank."""
-        return 0.0 if ended else float(self._gains(np.array([len(found) + 1]))[0])
+        return 0.0 if ended else float(_gains_of_places(self.k, len(found) + 1)[-1])
 
     def lists_others(self, *, ended: bool) -> bool:
         """Return whether there is more to read."""
@@ -160,7 +163,7 @@ class RankSource:
     def fetch(self, rows: Rows, found: Candidates) -> Fetched:
         """Return the gains of the ranks, which are counted."""
         ranks = self.arm.index.ranks(self.arm.query, rows, self.allowed)
-        return Fetched(ranks, np.nan, self._gains(ranks), ranks > 0)
+        return Fetched(ranks, np.nan, _gains(self.k, ranks), ranks > 0)
 
     def finish(self, name: str, fused: Fused) -> Fused:
         """Return an answer with the scores besides the ranks."""
@@ -172,5 +175,21 @@ class RankSource:
         scores[unknown] = self.arm.index.score(self.arm.query, fused.rows[unknown])
         return replace(fused, parts={**fused.parts, name: replace(part, scores=scores)})
 
-    def _gains(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-        return inverse_square(ranks) if self.k is None else reciprocal(ranks, self.k)
+
+def _gains(k: float | None, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    return inverse_square(ranks) if k is None else reciprocal(ranks, k)
+
+
+def _gains_of_places(k: float | None, count: int) -> NDArray[np.float64]:
+    """Return the gains of the first places of a list, to be read only."""
+    if count <= _PLACES:
+        return _first_gains(k)[:count]
+    return _gains(k, np.arange(1, count + 1))
+
+
+@lru_cache(maxsize=16)
+def _first_gains(k: float | None) -> NDArray[np.float64]:
+    """Return the gains of the places that almost every question asks for."""
+    gains = _gains(k, np.arange(1, _PLACES + 1))
+    gains.setflags(write=False)
+    return gains

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fusion.combining import COMBINE
 from fusion.keys import LOW, packed
-from fusion.merging import merge
+from fusion.merging import merge, spread
 from indexes.candidates import Candidates, Rows, Scores, order
 
 
@@ -48,9 +48,7 @@ class Table:
         names = sorted(weights)
         found = [lists[name] for name in names]
         rows, ranks = merge([one.rows for one in found])
-        scores = np.empty(ranks.shape, np.float32)
-        for line, one in enumerate(found):
-            scores[line] = np.concatenate([_NAN, one.scores])[ranks[line]]
+        scores = spread([one.scores for one in found], [np.nan] * len(found), ranks)
         listed = ranks > 0
         shares = np.array([weights[name] for name in names])[:, None]
         return cls(names, shares, rows, ranks, scores, np.zeros(ranks.shape), listed, listed.copy())
@@ -58,6 +56,11 @@ class Table:
     def contributions(self, combine: str) -> NDArray[np.float64]:
         """Return what each index adds to the score of each row."""
         return COMBINE[combine](self.weights * self.values, self.listed)
+
+    def scores_at(self, places: NDArray[np.intp], combine: str) -> NDArray[np.float32]:
+        """Return the scores of the rows at some places."""
+        values, listed = self.values[:, places], self.listed[:, places]
+        return total(COMBINE[combine](self.weights * values, listed))
 
     def at(self, places: NDArray[np.intp]) -> "Table":
         """Return a copy with the rows at some places."""
@@ -73,20 +76,15 @@ class Table:
         )
 
 
-_NAN = np.array([np.nan], np.float32)
-
-
 def best_places(rows: Rows, scores: Scores, k: int) -> NDArray[np.intp]:
     """Return where the best `k` rows are, by score descending, then row ascending."""
-    places = np.arange(len(rows))
-    if len(rows) > k:
-        # keep all that tie with the last place, so that the row decides and not the partition
-        last = np.partition(scores, len(scores) - k)[len(scores) - k]
-        places = np.flatnonzero(scores >= last)
-        rows, scores = rows[places], scores[places]
     if len(rows) and rows.max() > LOW:
-        return np.asarray(places[order(rows, scores)[:k]])
-    return np.asarray(places[np.argsort(packed(rows, scores))[:k]])
+        return np.asarray(order(rows, scores)[:k])
+    keys = packed(rows, scores)
+    if len(rows) <= k:
+        return np.asarray(np.argsort(keys))
+    near = np.flatnonzero(keys <= np.partition(keys, k - 1)[k - 1])  # keys are distinct
+    return np.asarray(near[np.argsort(keys[near])])
 
 
 def total(contributions: NDArray[np.float64]) -> NDArray[np.float32]:

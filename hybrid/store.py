@@ -52,8 +52,9 @@ CREATE TABLE IF NOT EXISTS chunks (
 CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
 """
 
-_MAPPED = 1 << 30
-"""Bytes of the file that SQLite reads from memory that is mapped, rather than by a call a page."""
+_CACHE_KB = 1 << 16
+"""What SQLite keeps of the file in memory.  It is not mapped: then a file that another process cuts
+short would end this one."""
 
 _SEEN = "d.born <= :generation AND (d.died IS NULL OR d.died > :generation)"
 _CHUNK = """
@@ -139,7 +140,7 @@ class ChunkStore:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
             weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA mmap_size = {_MAPPED}")
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open the chunk store {path}: {error}") from error

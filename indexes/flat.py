@@ -6,10 +6,8 @@ from the stored vectors.  So the answer does not depend on the codes, nor on how
 asked at once; they only decide how long it takes.
 """
 
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +16,13 @@ from indexes.candidates import Candidates, Mask, Rows, top
 from indexes.dense_chunks import CHUNK, Chunks
 from indexes.dense_kernels import (
     BAR,
-    GAIN,
-    PER_ERROR,
-    PER_LENGTH,
-    SHIFT,
-    SLACK,
     exact_many,
     scan,
     score_from,
     tighten,
 )
 from indexes.dense_native import LANES, TILE, largest_code
+from indexes.query_coding import encode_queries
 from indexes.vectors import Metric, Vectors
 
 TOGETHER = 256
@@ -111,8 +105,8 @@ class Pool:
         asked, terms = _coded(queries, chunks.metric, self.longest)
         count, room = len(queries), max(_ROOM, 8 * depth)
         counts, limits = np.zeros(count, np.int64), np.full(count, 256 + 2 * depth)
-        slots = _untouched((count, room), np.int64)
-        bounds = _untouched((count, 2, room), np.float32)
+        slots = np.empty((count, room), np.int64)
+        bounds = np.empty((count, 2, room), np.float32)
         words = _words(self.usable)
         state = terms, counts, slots, bounds
         for first, stop, last in _pieces(len(self.usable)):
@@ -146,12 +140,6 @@ def _pieces(slots: int) -> Iterator[tuple[int, int, bool]]:
         yield first, stop, stop in (mark, slots)
 
 
-def _untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return zeros that take neither memory nor time where they are not written."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
-
-
 def _words(usable: Mask) -> NDArray[np.uint64]:
     """Return a mask as bits, 64 slots in a number."""
     bits = np.zeros(-(-len(usable) // LANES) * 8, np.uint8)
@@ -164,28 +152,13 @@ def _coded(
     queries: Sequence[Vectors], metric: Metric, longest: float
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return queries as codes and terms, as `scan` takes them."""
-    array = np.array(queries, np.float64)
+    array = np.array(queries, np.float32)
     count, dimension = array.shape
     width = 1 if count == 1 else TILE
     tiles, groups = -(-count // width), -(-dimension // 4)
-    scale = np.abs(array).max(axis=1) / largest_code()
-    codes = np.rint(array / np.where(scale > 0, scale, 1)[:, None])
-    rest = np.linalg.norm(array - scale[:, None] * codes, axis=1)
-    length = np.linalg.norm(array, axis=1)
-    twice = 2 if metric == "l2" else 1
     terms = np.zeros((tiles * width, 8), np.float32)
     terms[:, BAR] = np.inf
-    size = 4 * (longest + length) ** 2 if metric == "l2" else 4 * longest * length
-    slack = size * 2.0**-20 + 1e-36
-    terms[:count, GAIN] = twice * scale
-    terms[:count, PER_ERROR] = twice * length * 1.000001 + 1e-37
-    terms[:count, PER_LENGTH] = twice * rest * 1.000001 + 1e-37
-    terms[:count, SHIFT] = slack - (length**2 if metric == "l2" else 0)
-    terms[:count, BAR] = -np.inf
-    terms[:count, SLACK] = slack
-    padded = np.zeros((tiles * width, groups * 4), np.int8)
-    padded[:count, :dimension] = codes
-    tiled = padded.reshape(tiles, width, groups, 4).transpose(0, 2, 1, 3)
-    # the codes of rows are stored with 128 added: each sum starts with what that adds, negated
-    starts = -128 * padded.sum(axis=1, dtype=np.int32).reshape(tiles, 1, width, 1)
-    return np.ascontiguousarray(np.concatenate([starts.view(np.int8), tiled], axis=1)), terms
+    words = np.zeros((tiles, 1 + groups, width), np.int32)
+    codes = words.view(np.int8).reshape(tiles, 1 + groups, width, 4)
+    encode_queries(array, largest_code(), longest, metric == "l2", (codes, words, terms))
+    return codes, terms

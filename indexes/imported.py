@@ -23,6 +23,5 @@ def formula_of(other: Any) -> dict[str, Any]:
 def corpus_of(other: Any) -> list[list[str]]:
     """Return the terms of each document of a rank_bm25 object, in another order."""
     return [
-        [term for term, count in counts.items() for _ in range(count)]
-        for counts in other.doc_freqs
+        [term for term, count in counts.items() for _ in range(count)] for counts in other.doc_freqs
     ]
