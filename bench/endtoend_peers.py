@@ -91,7 +91,10 @@ class Contest:
     def __init__(self, made: MadeUp, folder: Path, k: int, retriever: hybrid.Retriever) -> None:
         if len(retriever) != len(made.passages):
             raise ValueError(f"expected {len(made.passages)} passages, not {len(retriever)}")
-        self.methods: dict[str, Method] = {"scores": retriever._search().indexes.default_fusion(), "RRF": RRF}
+        self.methods: dict[str, Method] = {
+            "scores": retriever._search().indexes.default_fusion(),
+            "RRF": RRF,
+        }
         self._retriever = retriever
         self.texts = list(made.passages.texts())
         self._made, self._folder, self._k = made, folder, k

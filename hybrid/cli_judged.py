@@ -15,11 +15,14 @@ _FOLDER = click.Path(path_type=Path)
     examples=[
         "hybrid tune my-index --queries questions.tsv --qrels judgements.tsv",
         "hybrid tune my-index --queries q.jsonl --qrels qrels.txt --out tuned.json --apply",
+        "hybrid tune my-index --unlabelled --log questions.txt",
     ],
 )
 @click.argument("index", type=_FOLDER)
-@click.option("--queries", type=_FOLDER, required=True, help="JSON lines, or id<TAB>text.")
-@click.option("--qrels", type=_FOLDER, required=True, help="Judgements: TREC, BEIR or JSON lines.")
+@click.option("--queries", type=_FOLDER, help="JSON lines, or id<TAB>text.")
+@click.option("--qrels", type=_FOLDER, help="Judgements: TREC, BEIR or JSON lines.")
+@click.option("--unlabelled", is_flag=True, help="Estimate without judgements (experimental).")
+@click.option("--log", type=_FOLDER, metavar="FILE", help="Raw questions for that, one a line.")
 @click.option("--measure", metavar="NAME", help='What is made high (default "nDCG@10").')
 @click.option("--out", type=_FOLDER, metavar="FILE", help="Write what was found as JSON.")
 @click.option("--apply", is_flag=True, help="Have the index search so from now on.")
@@ -30,7 +33,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--seed", type=int, help="Deals the questions to folds (default 0).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def tune(index: Path, as_json: bool, **options: Any) -> None:
-    """Find weights and BM25's constants from judged questions.
+    """Find weights and BM25's constants from judged questions: --queries and --qrels.
 
     What is expected of other questions is measured on questions that were left out, and where
     nothing is better than the default, that is the answer.

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hybrid.judgements import read_qrels, read_queries
 from hybrid.retriever import Retriever
 from hybrid.tuned import Curve, Tuned
+from hybrid.unlabelled import estimate
 
+_JUDGED = ("queries", "qrels", "measure", "plot", "bm25", "adaptive", "folds")
 _WIDTH = 40  # of the bars of the curve
 
 
@@ -23,15 +25,11 @@ def run(index: Path, options: Mapping[str, Any]) -> Tuned:
     ----------
     index : Path
     options : mapping
-        queries, qrels: files; measure, out, apply, plot, bm25, adaptive, folds, seed.
+        queries, qrels, log: files; unlabelled, measure, out, apply, plot, bm25, adaptive, folds,
+        seed.
     """
-    queries, qrels = read_queries(options["queries"]), read_qrels(options["qrels"])
-    with Retriever.load(index) as retriever, _progress() as progress:
-        names = ("bm25", "adaptive", "folds", "seed")
-        given: Any = {name: options[name] for name in names if name in options}
-        found = retriever.tune(
-            queries, qrels, options.get("measure", "nDCG@10"), progress=progress, **given
-        )
+    with Retriever.load(index) as retriever:
+        found = (_estimated if options.get("unlabelled") else _tuned)(retriever, options)
         if options.get("apply"):
             found.apply(retriever)
             retriever.commit()
@@ -40,6 +38,30 @@ def run(index: Path, options: Mapping[str, Any]) -> Tuned:
     if "plot" in options:
         plot(found, options["plot"])
     return found
+
+
+def _tuned(retriever: Retriever, options: Mapping[str, Any]) -> Tuned:
+    """Tune from judged questions."""
+    if "queries" not in options or "qrels" not in options or "log" in options:
+        raise ValueError(
+            "expected --queries FILE and --qrels FILE, or --unlabelled, which alone takes --log"
+        )
+    names = ("bm25", "adaptive", "folds", "seed")
+    given: Any = {name: options[name] for name in names if name in options}
+    queries, qrels = read_queries(options["queries"]), read_qrels(options["qrels"])
+    measure = options.get("measure", "nDCG@10")
+    with _progress() as progress:
+        return retriever.tune(queries, qrels, measure, progress=progress, **given)
+
+
+def _estimated(retriever: Retriever, options: Mapping[str, Any]) -> Tuned:
+    """Estimate from the chunks, and from raw questions where there are some."""
+    unused = [name for name in _JUDGED if name in options]
+    if unused:
+        raise ValueError(f"expected no {', '.join(unused)} with --unlabelled: it has no judgements")
+    log = options.get("log")
+    questions = None if log is None else log.read_text("utf-8").splitlines()
+    return estimate(retriever, questions, options.get("seed", 0))
 
 
 def show(found: Tuned) -> None:
