@@ -22,7 +22,9 @@ def blocks(page="README.md"):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("images"))
+    (tmp_path / "questions.tsv").write_text("q1\thow is an index committed?\n")
+    (tmp_path / "judgements.tsv").write_text("q1 0 adr/0006-generations.md 1\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -57,6 +59,17 @@ def test_the_blocks_of_fusion_run_in_order():
             assert output.getvalue() == code
             checked += 1
     assert checked == 2
+
+
+def test_the_blocks_of_tuning_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    session = {}
+    for kind, code in blocks("docs/tuning.md"):
+        if kind == "python":
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(code, "tuning.md", "exec"), session)
+    assert session["again"] == session["found"]
+    assert len(session["probability"]) == 10
 
 
 def run_command(line):
