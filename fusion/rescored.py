@@ -17,6 +17,7 @@ import numpy as np
 from fusion.exact import NO_LIMIT, Limit, Parallel, exact_top_k
 from fusion.fused import Fused
 from fusion.methods import Method, weights_for
+from fusion.remembered import Remembered
 from fusion.sources import Arm
 from indexes.base import Index, Statistics
 from indexes.candidates import Candidates, Mask, Rows, Scores, places, top
@@ -45,7 +46,7 @@ def top_k(
         return exact_top_k(arms, method, k, allowed, parallel, limit)
     pooled = {name: _Pooled(arms[name]) for name in late}
     seen: dict[str, Index[Any]] = {
-        name: pooled[name] if name in pooled else _Remembered(arm.index)
+        name: pooled[name] if name in pooled else Remembered(arm.index, arm.query, allowed)
         for name, arm in arms.items()
     }
     both = {name: replace(arm, index=seen[name]) for name, arm in arms.items()}
@@ -113,49 +114,3 @@ class _Pooled:
         scores = self._arm.index.score(self._arm.query, pool)
         above = scores > self._floor
         self.found = top(pool[above], scores[above], max(len(pool), 1))
-
-
-class _Remembered:
-    """An index that does not search again for what it has found, for one query."""
-
-    def __init__(self, index: Index[Any]) -> None:
-        self._index = index
-        self._found, self._depth = Candidates.none(), 0
-        self._allowed: Mask | None = None
-        self._spread: Statistics | None = None
-
-    @property
-    def exact(self) -> bool:
-        return self._index.exact
-
-    @property
-    def scans(self) -> bool:
-        return self._index.scans
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def search(self, query: Any, depth: int, allowed: Mask | None = None) -> Candidates:
-        if depth > self._depth or allowed is not self._allowed:
-            self._found = self._index.search(query, depth, allowed)
-            self._depth, self._allowed = depth, allowed
-        return self._found.first(depth)
-
-    def search_many(
-        self, queries: Any, depth: int, allowed: Mask | None = None
-    ) -> list[Candidates]:
-        return self._index.search_many(queries, depth, allowed)
-
-    def score(self, query: Any, rows: Rows) -> Scores:
-        return self._index.score(query, rows)
-
-    def ranks(self, query: Any, rows: Rows, allowed: Mask | None = None) -> Rows:
-        return self._index.ranks(query, rows, allowed)
-
-    def unranked(self, query: Any) -> float:
-        return self._index.unranked(query)
-
-    def statistics(self, query: Any) -> Statistics:
-        if self._spread is None:
-            self._spread = self._index.statistics(query)
-        return self._spread

@@ -33,9 +33,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--seed", type=int, help="Deals the questions to folds (default 0).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def tune(index: Path, as_json: bool, **options: Any) -> None:
-    """Find weights and BM25's constants from judged questions: --queries and --qrels.
+    """Find weights and BM25's constants from judged questions.
 
-    What is expected of other questions is measured on questions that were left out, and where
+    These are --queries and --qrels. What is expected of other questions is measured on questions that were left out, and where
     nothing is better than the default, that is the answer.
     """
     from hybrid import tune_command

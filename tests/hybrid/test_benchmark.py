@@ -17,7 +17,7 @@ from hybrid.benchmark import timing
 from hybrid.benchmark.collection import Collection, open_collection, sha256_of
 from hybrid.benchmark.passing import Owners, ann_recall, answers, runs
 from hybrid.benchmark.rankings import Rankings, sha256_of_run, unambiguous, write_trec
-from hybrid.benchmark.remembered import Remembered, remembering
+from hybrid.benchmark.remembered import Noted, remembering
 from hybrid.benchmark.results import Latency
 from hybrid.benchmark.running import MEASURES, Answered, Plan, measure
 from hybrid.chunking import Chunker
@@ -136,7 +136,7 @@ def test_an_index_is_asked_nothing_twice(many):
 def test_an_index_whose_list_has_ended_is_not_searched_again(many):
     counting = Counting(asked_of(many)["q1"]["bm25"].index)
     query = asked_of(many)["q1"]["bm25"].query
-    remembered = Remembered(counting, query)
+    remembered = Noted(counting, query)
     complete = remembered.search(query, len(many))
     assert 0 < len(complete) < len(many)
     remembered.search(query, 10 * len(many))
