@@ -18,12 +18,14 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-def pytest_configure():
-    """Remove machine code that may be older than what it was made of.
+def pytest_configure(config):
+    """Remove machine code that may be older than what it was made of, once for all processes.
 
     Numba compares a cached function with its own file only, not with those of the functions that
     are compiled into it.  So all of it goes when any source is newer than the oldest of it.
     """
+    if hasattr(config, "workerinput"):
+        return
     cached = [path for package in PACKAGES for path in package.glob("__pycache__/*.nb[ic]")]
     sources = [path for package in PACKAGES for path in package.rglob("*.py")]
     if max(map(changed, sources), default=0) > min(map(changed, cached), default=float("inf")):
