@@ -35,8 +35,8 @@ _FOLDER = click.Path(path_type=Path)
 def tune(index: Path, as_json: bool, **options: Any) -> None:
     """Find weights and BM25's constants from judged questions.
 
-    These are --queries and --qrels. What is expected of other questions is measured on questions that were left out, and where
-    nothing is better than the default, that is the answer.
+    These are --queries and --qrels. What is expected of other questions is measured on questions
+    that were left out, and where nothing is better than the default, that is the answer.
     """
     from hybrid import tune_command
 
