@@ -85,9 +85,27 @@ def drop(keys: NDArray[np.uint64], count: int, edge: np.uint64) -> int:
 
 @compiled
 def raise_bar(keys: NDArray[np.uint64], count: int, depth: int) -> tuple[int, np.float32]:
-    """Drop all but the best candidates; return how many are left, and the bar that they set."""
+    """Drop all but the best candidates; return how many are left, and the bar that they set.
+
+    Fewer than `room` are left, however many rows have equal scores.
+    """
     edge = edge_of(keys, count, depth)
-    return drop(keys, count, edge), U32(edge).view(F32)
+    count = drop(keys, count, edge)
+    if count >= room(depth):
+        count = _drop_ties(keys, count, depth)
+    return count, U32(edge).view(F32)
+
+
+@compiled
+def _drop_ties(keys: NDArray[np.uint64], count: int, depth: int) -> int:
+    """Drop all but the best `depth` candidates; of equal scores the lower rows are better."""
+    least = np.partition(keys[:count], count - depth)[count - depth]
+    kept = 0
+    for at in range(count):
+        key = keys[at]
+        keys[kept] = key
+        kept += 1 if key >= least else 0
+    return kept
 
 
 @compiled

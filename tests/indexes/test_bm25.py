@@ -172,3 +172,10 @@ def test_long_rows_need_wide_codes(monkeypatch):
 def test_a_term_that_is_neither_is_refused():
     with pytest.raises(TypeError, match="expected terms as strings, not 5"):
         BM25Index().add([0], [["cat", 5]])
+
+
+def test_more_rows_with_equal_scores_than_there_is_room_for():
+    index = BM25Index()
+    index.add(range(140_000), [["same"]] * 140_000)
+    assert index.search(["same"], depth=10).rows.tolist() == list(range(10))
+    assert index.search_many([["same"]] * 3, depth=200)[2].rows.tolist() == list(range(200))
