@@ -5,6 +5,7 @@ Every other file is read as plain text, unless it turns out to be binary.
 
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -62,6 +63,9 @@ LANGUAGES = {
     ".zig": "zig",
 }
 
+MOST_ENTRIES, LARGEST_UNPACKED = 20_000, 2**30
+"""Files in an office document, and their bytes when unpacked, at most."""
+
 _NEVER = r"(?!)"
 _MARKDOWN_TITLE = r"^#[ \t]+(.+)$"
 _RST_TITLE = r"^(\S.*)\n([=\-~#*^\"'])\2{2,}[ \t]*$"
@@ -115,6 +119,7 @@ def read_html(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
 def read_office(path: Path, name: str, report: ReadReport) -> Iterator[Document]:
     """Yield a PDF or office file as Markdown."""
     check_size(path)
+    _check_archive(path)
     try:
         converter = _markitdown()
     except ImportError:
@@ -131,6 +136,22 @@ def read_office(path: Path, name: str, report: ReadReport) -> Iterator[Document]
         raise ValueError("no text in the file: are its pages scanned?")
     found = re.search(_MARKDOWN_TITLE, markdown, re.MULTILINE)
     yield _filed(name, markdown, found[1] if found else "", "markdown")
+
+
+def _check_archive(path: Path) -> None:
+    """Raise a ValueError for an archive that would fill the memory; others are not looked at."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = [entry.file_size for entry in archive.infolist()]
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"not a sound archive: {error}") from error
+    if len(sizes) > MOST_ENTRIES or sum(sizes) > LARGEST_UNPACKED:
+        raise ValueError(
+            f"expected an archive of at most {MOST_ENTRIES} files and {LARGEST_UNPACKED} bytes, "
+            f"not of {len(sizes)} files and {sum(sizes)} bytes"
+        )
 
 
 def _filed(name: str, text: str, title: str, format: str) -> Document:

@@ -15,6 +15,9 @@ Record = dict[str, Any]
 Make = Callable[[Record, int], Document]
 """From a record and its number in the file, counted from 1, to a document."""
 
+LONGEST_LINE = 1 << 26
+"""Characters of a line of JSONL at most; so a file without line ends does not fill the memory."""
+
 _ID_KEYS = ("_id", "id", "doc_id")
 _TEXT_KEYS = ("text", "contents", "content", "body")
 
@@ -74,9 +77,14 @@ def read_lines(path: Path, name: str, report: ReadReport, make: Make) -> Iterato
     # Bytes that do not fit come out as lone surrogates, which `Document` refuses: so the line at
     # fault is known, and the others are read.
     with path.open(encoding=encoding, errors="surrogateescape", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
+        blank = True
+        for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), ""), start=1):
+            if len(line) == LONGEST_LINE and not line.endswith("\n"):
+                most = f"more than {LONGEST_LINE} characters"
+                raise ValueError(f"line {number}: {most}; the rest was not read")
             if not line.strip():
                 continue
+            blank = False
             try:
                 record = _parse(line.rstrip())
                 if not isinstance(record, dict):
@@ -86,6 +94,8 @@ def read_lines(path: Path, name: str, report: ReadReport, make: Make) -> Iterato
                 report.skip(name, f"line {number}: {error}")
             else:
                 yield document
+    if blank:
+        raise ValueError("empty file")
 
 
 def part_of(name: str, unit: str) -> Make:

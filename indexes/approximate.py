@@ -6,14 +6,18 @@ FAISS only proposes; `indexes.dense` scores what it proposes from the stored vec
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.candidates import Mask
+from indexes.faiss_files import check_graph, check_short_codes
 from indexes.vectors import Metric, Vectors, lengths_of
+
+if TYPE_CHECKING:
+    from indexes.dense_chunks import Chunks
 
 ANN_LIST = 256
 """Length of HNSW's list, and its efSearch: fixed, so that a short answer begins a longer one."""
@@ -77,10 +81,11 @@ class Graph:
         faiss.write_index(self._graph, str(path))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+    def load(cls, path: Path, dimension: int, size: int, metric: Metric) -> Self:
+        """Read what `save` wrote for as many vectors; ValueError if the file is another."""
+        check_graph(path, dimension, size, _faiss_metric(metric))
         graph = cls.__new__(cls)
-        graph._graph = faiss.read_index(str(path))
+        graph._graph = _read(path, faiss.IndexHNSWFlat)
         return graph
 
 
@@ -143,11 +148,25 @@ class ShortCodes:
         faiss.write_index(self._codes, str(path))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+    def load(cls, path: Path, centroids: "Chunks", size: int) -> Self:
+        """Read what `save` wrote for as many vectors; ValueError if the file is another."""
+        parts = -(-centroids.dimension // _PART)
+        kind = _faiss_metric(centroids.metric)
+        check_short_codes(path, parts * _PART, parts, size, len(centroids), kind)
         codes = cls.__new__(cls)
-        codes._codes = faiss.read_index(str(path))
+        codes._codes = _read(path, faiss.IndexIVFPQFastScan)
         return codes
+
+
+def _read(path: Path, kind: type) -> Any:
+    """Return the index in a file that was checked."""
+    try:
+        index = faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise ValueError(f"expected an index of FAISS in {path.name}: {error}") from error
+    if not isinstance(index, kind):
+        raise ValueError(f"expected {kind.__name__} in {path.name}, not {type(index).__name__}")
+    return index
 
 
 def train(sample: Vectors, count: int, metric: Metric) -> Vectors:

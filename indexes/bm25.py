@@ -18,6 +18,7 @@ from indexes.formulas import METHODS, Formula, mean_okapi_idf
 from indexes.imported import corpus_of, formula_of
 from indexes.inverting import ONES
 from indexes.matrices import are_numbers, as_counts, as_numbers, columns_of
+from indexes.opened import check, facts_in
 from indexes.parallel import search_many
 from indexes.postings import Postings
 from indexes.terms import TermBatch
@@ -71,6 +72,11 @@ class BM25Index:
 
     def __len__(self) -> int:
         return len(self._postings)
+
+    @property
+    def rows_ever(self) -> int:
+        """A number that every row that is held is below; the other indexes hold no others."""
+        return len(self._postings.live)
 
     def add(self, rows: ArrayLike, terms: TokenLists) -> None:
         """Add rows with their terms.
@@ -196,6 +202,10 @@ class BM25Index:
         other._numbered = self._numbered
         return other
 
+    def compact(self) -> None:
+        """Merge the lists of rows, and drop what deleted rows left in them; no answer changes."""
+        self._postings.compact()
+
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists; files that are written already are linked."""
         facts = {**asdict(self.formula), "numbered": self._numbered}
@@ -206,11 +216,13 @@ class BM25Index:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open an index that `save` wrote; most of it stays on disk until it is read."""
-        facts = json.loads((folder / "settings.json").read_text("utf-8"))
-        numbered = facts.pop("numbered")
+        facts = facts_in(folder / "settings.json")
+        numbered = facts.pop("numbered", False)
+        check(numbered in (None, True, False), "terms that are numbers or strings")
         index = cls(**facts)
         index._numbered = numbered
         index._vocabulary = Vocabulary.load(folder)
+        check(not (numbered and len(index._vocabulary)), "terms that are numbers or strings")
         index._postings = Postings.load(folder)
         return index
 

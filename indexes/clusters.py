@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from indexes.candidates import Mask
 from indexes.dense_chunks import Chunks
 from indexes.flat import Pool
+from indexes.opened import check, opened, rising
 from indexes.vectors import Vectors, lengths_of
 
 RECALL, ASKED, NEIGHBOURS = 0.99, 400, 10
@@ -98,7 +99,10 @@ class Clusters:
     def load(cls, folder: Path, like: Chunks, probes: int) -> Self:
         """Read what `save` wrote."""
         centroids = Chunks.load(folder / "centroids", like.dimension, like.metric, "float32")
-        return cls.of(centroids, np.load(folder / "starts.npy", allow_pickle=False), probes)
+        starts = opened(folder / "starts.npy", "<i8", (len(centroids) + 1,), mode=None)
+        last = int(starts[-1])
+        check(rising(starts, 0, last) and last <= len(like), "lists one behind the other")
+        return cls.of(centroids, starts, probes)
 
 
 def enough_probes(

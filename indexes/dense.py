@@ -36,12 +36,17 @@ from indexes.dense_chunks import Storage
 from indexes.dense_rows import Stored
 from indexes.finders import Finders
 from indexes.listing import Kind, chosen
+from indexes.opened import facts_in, facts_of, whole
+from indexes.slots import MOST_ROWS
 from indexes.vectors import Metric, Vectors, as_query, as_vectors, lengths_of
 
 __all__ = ["ANN_LIST", "PROPOSED", "DenseIndex", "Kind", "Metric", "Storage"]
 
 _MOST_DEAD = 0.2  # share of deleted vectors at which the others are moved together
 _LARGEST_HALF = 65_504.0
+MOST_DIMENSIONS = 1 << 16
+"""Of vectors in a saved index."""
+_SLACK = 0.02  # what storage in bytes may take from a vector's length
 log = logging.getLogger(__name__)
 
 
@@ -143,7 +148,9 @@ class DenseIndex:
         ValueError
             If a vector cannot be taken, a row is there already, or the lengths differ.
         """
-        array = as_vectors(vectors, self.dimension, self.metric)
+        self._take(rows, as_vectors(vectors, self.dimension, self.metric))
+
+    def _take(self, rows: ArrayLike, array: Vectors) -> None:
         rows = as_new_rows(rows, len(array))
         if self.storage == "float16" and np.abs(array).max(initial=0) > _LARGEST_HALF:
             raise ValueError(f"expected numbers up to {_LARGEST_HALF:g} for storage in float16")
@@ -151,6 +158,31 @@ class DenseIndex:
             self._stored.slots.append(rows)
             self._pending.append(array)
             self._stale = True
+
+    def stored(self, rows: ArrayLike) -> tuple[Mask, Vectors]:
+        """Return which of `rows` have a vector, and these vectors as they are stored."""
+        self._settle()
+        slots = self._stored.slots.of(as_rows(rows))
+        held = slots >= 0
+        return held, self._stored.chunks.vectors_of(slots[held])
+
+    def restore(self, rows: ArrayLike, vectors: ArrayLike) -> None:
+        """Add rows with vectors that `stored` gave, to the bit.
+
+        Raises
+        ------
+        ValueError
+            As `add`; under cosine also when a vector is not about 1 long.
+        """
+        self._take(rows, self.as_stored(vectors))
+
+    def as_stored(self, vectors: ArrayLike) -> Vectors:
+        """Return vectors as `restore` takes them, or raise ValueError."""
+        array = np.ascontiguousarray(vectors, np.float32)
+        fitting = as_vectors(array, self.dimension, self.metric)
+        if self.metric == "cosine" and not np.allclose(fitting, array, rtol=0, atol=_SLACK):
+            raise ValueError("expected vectors of length 1, as an index of cosines stores them")
+        return array
 
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
@@ -242,6 +274,16 @@ class DenseIndex:
         ceiling = {"cosine": 1.0, "ip": longest, "l2": 0.0}[self.metric]
         return Statistics(mean, std, floor, ceiling)
 
+    def compact(self) -> None:
+        """Drop the vectors of deleted rows; no answer changes, so approximate kinds stay."""
+        self._settle()
+        with self._lock:
+            live = self._stored.slots.live
+            if self._finders.exact and not live.all():
+                self._finders = self._finders.without(live)
+                self._stored.move(np.flatnonzero(live))
+                self._finders = self._finders.keep_up(self._stored, self._chosen())
+
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists; full chunks that are on disk are linked."""
         self._settle()
@@ -258,12 +300,24 @@ class DenseIndex:
         self._finders.save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote; the vectors stay on disk until they are read."""
-        state = json.loads((folder / "state.json").read_text("utf-8"))
-        index = cls(**state["settings"])
-        index._stored = Stored.load(folder, index._stored, state["exponent"])
-        index._finders = Finders.load(folder, index._stored, state["probes"])
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
+        """Open an index that `save` wrote; the vectors stay on disk until they are read.
+
+        Raises
+        ------
+        ValueError
+            If files are damaged so that a search could fail, or rows are not `below`.
+        """
+        state = facts_in(folder / "state.json")
+        settings = facts_of(state, "settings")
+        whole(settings.get("dimension"), "a dimension", 1, MOST_DIMENSIONS)
+        index = cls(**settings)
+        exponent = whole(state.get("exponent"), "an exponent", -2000, 2000)
+        probes = state.get("probes")
+        if probes is not None:
+            whole(probes, "lists to probe", 1, MOST_ROWS)
+        index._stored = Stored.load(folder, index._stored, exponent, below)
+        index._finders = Finders.load(folder, index._stored, probes)
         return index
 
     def _search(

@@ -15,6 +15,7 @@ from indexes.candidates import Scores
 from indexes.dense_coding import STEP, encode, to_bytes
 from indexes.dense_kernels import exact_many
 from indexes.dense_native import LANES
+from indexes.opened import facts_in, listed, opened, whole
 from indexes.segment import save_once
 from indexes.vectors import Metric, Vectors
 
@@ -190,19 +191,31 @@ class Chunks:
     def load(cls, folder: Path, dimension: int, metric: Metric, storage: Storage) -> Self:
         """Open what `save` wrote; the vectors stay on disk until they are read."""
         chunks = cls(dimension, metric, storage)
-        state = json.loads((folder / "chunks.json").read_text("utf-8"))
-        chunks.coded = state["coded"]
-        for number, size in enumerate(state["sizes"]):
-            place = folder / f"chunk-{number:04d}"
-            none = np.empty(0, np.float32), *chunks._no_codes(0)
-            chunk = Chunk(_opened(place, "vectors"), *none, size=size, home=place)
-            if storage == "int8":
-                chunk.scales = _opened(place, "scales")
-            if chunks.coded:
-                chunk.codes, chunk.factors = _opened(place, "codes"), _opened(place, "factors")
-            chunks.chunks.append(chunk)
+        state = facts_in(folder / "chunks.json")
+        sizes, chunks.coded = listed(state, "sizes"), state.get("coded") is True
+        for number, size in enumerate(sizes):
+            least = 1 if number == len(sizes) - 1 else CHUNK
+            whole(size, "the size of a chunk", least, CHUNK)
+            chunks.chunks.append(chunks._opened(folder / f"chunk-{number:04d}", size))
         chunks.table = chunks._addresses()
         return chunks
+
+    def _opened(self, place: Path, size: int) -> Chunk:
+        """Open a chunk of so many slots."""
+
+        def array(name: str, kind: str, *shape: int) -> NDArray[Any]:
+            return opened(place / f"{name}.npy", kind, shape)
+
+        kind = np.dtype(DTYPES[self.storage]).str
+        none = np.empty(0, np.float32), *self._no_codes(0)
+        chunk = Chunk(array("vectors", kind, size, self.width), *none, size=size, home=place)
+        if self.storage == "int8":
+            chunk.scales = array("scales", "<f4", size)
+        if self.coded:
+            shape = none[1].shape[1:]
+            chunk.codes = array("codes", "|u1", -(-size // LANES), *shape)
+            chunk.factors = array("factors", "<f4", -(-size // LANES), 4, LANES)
+        return chunk
 
     def _new_chunk(self) -> Chunk:
         vectors = np.zeros((0, self.width), DTYPES[self.storage])
@@ -254,8 +267,3 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     start = -raw.ctypes.data % 64
     aligned: NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
     return aligned
-
-
-def _opened(folder: Path, name: str) -> NDArray[Any]:
-    """Open an array; "c", since numba compiles a second time for what cannot be written."""
-    return np.asarray(np.load(folder / f"{name}.npy", "c", allow_pickle=False))

@@ -14,6 +14,7 @@ from indexes.candidates import Mask
 from indexes.dense_chunks import Chunks, Storage
 from indexes.dense_kernels import mark
 from indexes.flat import Pool
+from indexes.opened import check, opened
 from indexes.slots import Slots
 from indexes.vectors import Metric, Moments, Vectors, lengths_of
 
@@ -117,14 +118,17 @@ class Stored:
         self.moments.save(folder)
 
     @classmethod
-    def load(cls, folder: Path, like: "Stored", exponent: int) -> Self:
+    def load(cls, folder: Path, like: "Stored", exponent: int, below: int) -> Self:
         """Open what `save` wrote; the vectors stay on disk until they are read."""
         width, metric = like.dimension, like.metric
         stored = cls(width, metric, like.chunks.storage)
         stored.chunks = Chunks.load(folder, width, metric, like.chunks.storage)
-        names = ("rows", "live", "lengths")
-        rows, live, lengths = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in names)
-        stored.slots, stored._lengths = Slots.restored(rows, live), lengths
-        stored._counted, stored._counted_of = live.copy(), stored.slots.live
+        size = len(stored.chunks)
+        stored.slots = Slots.load(folder, below)
+        check(len(stored.slots) == size, f"rows for {size} vectors")
+        stored._lengths = opened(folder / "lengths.npy", "<f8", (size,), mode=None)
+        sound = (stored._lengths >= 0) & (stored._lengths < np.inf)
+        check(sound.all(), "lengths of vectors that are finite")
+        stored._counted, stored._counted_of = stored.slots.live.copy(), stored.slots.live
         stored.moments = Moments.load(folder, width, metric, exponent)
         return stored

@@ -117,9 +117,13 @@ class Finders:
         if probes:
             found.clusters = Clusters.load(folder, stored.chunks, probes)
         if (folder / "graph.faiss").exists():
-            found.graph = Graph.load(folder / "graph.faiss")
+            size = len(stored.slots)
+            found.graph = Graph.load(folder / "graph.faiss", stored.dimension, size, stored.metric)
         if (folder / "short.faiss").exists():
-            found.short = ShortCodes.load(folder / "short.faiss")
+            if found.clusters is None:
+                raise ValueError("expected lists for short codes: the files are damaged")
+            means = found.clusters.centroids
+            found.short = ShortCodes.load(folder / "short.faiss", means, len(stored.slots))
         return found
 
 

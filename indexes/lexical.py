@@ -64,6 +64,23 @@ class LexicalIndex:
         matrix = sp.csr_matrix(matrix)
         self._postings.add(rows, *columns_of(matrix), as_weights(matrix.data))
 
+    def stored(self, rows: ArrayLike) -> sp.csr_matrix:
+        """Return the weights of `rows`, which reads every posting of their ranges.
+
+        Returns
+        -------
+        csr_matrix of float32, shape (n, terms)
+            Term ids ascending; a row that is not held has none.
+        """
+        asked = as_rows(rows)
+        found = [segment.entries(asked) for segment in self._postings.segments]
+        none = np.empty(0, np.int64), np.empty(0, np.uint32), np.empty(0, np.float32)
+        places, terms, weights = (np.concatenate(part) for part in zip(none, *found, strict=True))
+        order = np.lexsort((terms, places))
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(places, minlength=len(asked)))])
+        shape = len(asked), len(self._postings.dfs)
+        return sp.csr_matrix((weights[order], terms[order].astype(np.int64), offsets), shape)
+
     def delete(self, rows: ArrayLike) -> None:
         """Delete rows; those that are not held are passed over."""
         self._postings.delete(rows)
@@ -135,6 +152,10 @@ class LexicalIndex:
             )
             for at in range(len(ids))
         }
+
+    def compact(self) -> None:
+        """Merge the lists of rows, and drop what deleted rows left in them; no answer changes."""
+        self._postings.compact()
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder that exists; files that are written already are linked."""

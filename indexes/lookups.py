@@ -70,7 +70,8 @@ def find_bit(
     before = (before & U64(0x3333333333333333)) + ((before >> U64(2)) & U64(0x3333333333333333))
     before = (before + (before >> U64(4))) & U64(0x0F0F0F0F0F0F0F0F)
     before = (before * U64(0x0101010101010101)) >> U64(56)
-    return U64(place[START]) + U64(ranks[at]) + before
+    found = U64(place[START]) + U64(ranks[at]) + before
+    return min(found, U64(place[STOP]) - U64(1))  # in a damaged file, too
 
 
 @compiled

@@ -41,7 +41,8 @@ from indexes.candidates import (
     places,
     top,
 )
-from indexes.slots import Positions, Slots
+from indexes.opened import check, facts_in, facts_of, whole
+from indexes.slots import MOST_ROWS, Positions, Slots
 from indexes.token_blocks import Block, Storage, unit_vectors, without_direction
 
 SAMPLE = 256
@@ -130,7 +131,47 @@ class MultiVectorIndex:
         """
         rows = as_new_rows(rows, len(tokens))
         check_tokens(tokens, self.dimension)
-        block = Block.of(tokens.vectors, tokens.offsets, self.storage)
+        self._append(rows, Block.of(tokens.vectors, tokens.offsets, self.storage))
+
+    def restore(self, rows: ArrayLike, block: Block) -> None:
+        """Add rows with codes that `stored` gave, to the bit.
+
+        Raises
+        ------
+        ValueError
+            As `add`, or if the codes are not those of this dimension and storage.
+        """
+        rows = as_new_rows(rows, len(block))
+        self.check_stored(block)
+        self._append(rows, block)
+
+    def check_stored(self, block: Block) -> None:
+        """Raise ValueError unless `restore` can take these codes."""
+        if block.codes.dtype != self.storage or block.scales.shape != block.codes.shape[:1]:
+            raise ValueError(f"expected codes of {self.storage} with a scale for each vector")
+        with np.errstate(over="ignore", invalid="ignore"):
+            vectors = block.codes.astype(np.float32) * block.scales[:, None]
+        check_tokens(TokenVectors(vectors, block.offsets), self.dimension)
+
+    def stored(self, rows: ArrayLike) -> Block:
+        """Return the codes of `rows` as they are stored; those that are not held have none."""
+        with self._lock:
+            slots, first = self._slots.of(as_rows(rows)), 0
+            sizes = np.zeros(len(slots), np.int64)
+            dtype = np.dtype(self.storage)
+            codes = [np.empty((0, self.dimension), dtype)] * len(slots)
+            scales = [np.empty(0, np.float32)] * len(slots)
+            for block in self._blocks:
+                for place in np.flatnonzero((slots >= first) & (slots < first + len(block))):
+                    begin, end = block.offsets[slots[place] - first :][:2]
+                    codes[place], scales[place] = block.codes[begin:end], block.scales[begin:end]
+                    sizes[place] = end - begin
+                first += len(block)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        none = np.empty((0, self.dimension), dtype), np.empty(0, np.float32)
+        return Block(np.concatenate([none[0], *codes]), np.concatenate([none[1], *scales]), offsets)
+
+    def _append(self, rows: Rows, block: Block) -> None:
         with self._lock:
             self._slots.append(rows)
             blocks = [*self._blocks, block]
@@ -142,8 +183,12 @@ class MultiVectorIndex:
         """Delete rows; those that are not held are passed over."""
         with self._lock:
             self._slots.kill(as_rows(rows))
-            if len(self) >= (1 - _MOST_DEAD) * len(self._slots):
-                return
+            if len(self) < (1 - _MOST_DEAD) * len(self._slots):
+                self.compact()
+
+    def compact(self) -> None:
+        """Drop the vectors of deleted rows; no answer changes."""
+        with self._lock:
             kept, first, blocks = self._slots.compact(), 0, []
             for block in self._blocks:
                 here = kept[first : first + len(block)]
@@ -220,14 +265,24 @@ class MultiVectorIndex:
             np.save(folder / "live.npy", self._slots.live, allow_pickle=False)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote; the vectors stay on disk until they are read."""
-        state = json.loads((folder / "state.json").read_text("utf-8"))
-        index = cls(**state["settings"])
-        names = (f"block-{number:04d}" for number in range(state["blocks"]))
-        index._blocks = [Block.load(folder / name) for name in names]
-        rows, live = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in ("rows", "live"))
-        index._slots = Slots.restored(rows, live)
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
+        """Open an index that `save` wrote; the vectors stay on disk until they are read.
+
+        Raises
+        ------
+        ValueError
+            If files are damaged so that a search could fail, or rows are not `below`.
+        """
+        state = facts_in(folder / "state.json")
+        settings = facts_of(state, "settings")
+        whole(settings.get("dimension"), "a dimension", 1, 1 << 16)
+        index = cls(**settings)
+        blocks = whole(state.get("blocks"), "blocks", 0, MOST_ROWS)
+        names = (f"block-{number:04d}" for number in range(blocks))
+        index._blocks = [Block.load(folder / n, index.dimension, index.storage) for n in names]
+        index._slots = Slots.load(folder, below)
+        texts = sum(map(len, index._blocks))
+        check(len(index._slots) == texts, f"rows for {texts} texts with token vectors")
         return index
 
     def _tokens(self) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from indexes.candidates import Mask, Rows, as_new_rows, as_rows
 from indexes.inverting import ONES
 from indexes.lists import RANGE
+from indexes.opened import check, facts_in, opened, whole
 from indexes.segment import Segment
 
 MOST_ROWS = 1 << 32
@@ -175,6 +176,22 @@ class Postings:
             self.version += 1  # before others can see that nothing waits
             self._waiting, self._gone, self._size = [], [], 0
 
+    def compact(self) -> None:
+        """Have one segment in each range, with live rows alone."""
+        with self._lock:
+            self.settle()
+            merged: list[Segment] = []
+            for segment in self._segments:
+                if not segment.held:
+                    continue
+                if segment.held < segment.size:
+                    segment = segment.compacted()
+                if merged and merged[-1].first == segment.first:
+                    segment = merged.pop().merged(segment)
+                merged.append(segment)
+            self._segments = merged
+            self.version += 1
+
     def save(self, folder: Path) -> None:
         """Write the segments into a folder that exists; those that are written are linked."""
         with self._lock:
@@ -196,19 +213,40 @@ class Postings:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Open what `save` wrote; the lists stay on disk until they are read."""
-        facts = json.loads((folder / "postings.json").read_text("utf-8"))
+        """Open what `save` wrote; the lists stay on disk until they are read.
+
+        Raises
+        ------
+        ValueError
+            If a file is damaged so that a search could fail.
+        """
+        facts = facts_in(folder / "postings.json")
+        check(isinstance(facts.get("weighted"), bool), "weighted or counted postings")
         postings = cls(weighted=facts["weighted"])
-        live = np.unpackbits(np.load(folder / "live.npy", allow_pickle=False), axis=1)
-        postings.live = np.zeros(facts["rows"], np.bool_)
-        for number, (first, size, span) in enumerate(facts["segments"]):
+        places = _places_in(facts)
+        packed = opened(folder / "live.npy", "|u1", (len(places), RANGE // 8), mode=None)
+        live = np.unpackbits(packed, axis=1)
+        rows = whole(facts.get("rows"), "rows", 0, MOST_ROWS)
+        end = max((first + RANGE for first, _, _ in places), default=0)
+        postings.live = np.zeros(min(rows, end), np.bool_)  # behind it none is live
+        for number, (first, size, span) in enumerate(places):
             name = folder / f"segment-{number:04d}"
-            postings._segments.append(Segment.load(name, first, live[number], size, span))
+            postings._segments.append(
+                Segment.load(name, first, live[number], size, span, postings.weighted)
+            )
             room = postings.live[first : first + RANGE]
             room |= live[number, : len(room)].astype(np.bool_)
-        postings._count = int(np.count_nonzero(postings.live))
-        postings._length = facts["length"]
-        postings._dfs = np.asarray(np.load(folder / "dfs.npy", "c", allow_pickle=False))
+            postings._count += int(np.count_nonzero(live[number]))
+        held = sum(
+            int(np.count_nonzero(postings.live[first : first + RANGE]))
+            for first in {first for first, _, _ in places}
+        )
+        check(held == postings._count, "each row in one segment")
+        postings._length = whole(facts.get("length"), "length", 0, postings._count << 32)
+        postings._dfs = dfs = opened(folder / "dfs.npy", "<u4", (None,))
+        check(dfs.max(initial=0) <= postings._count, "no term in more rows than there are")
+        known = (not len(one.terms) or one.terms[-1] < len(dfs) for one in postings._segments)
+        check(all(known), "a count for each term")
         return postings
 
     def _made(self) -> list[Segment]:
@@ -227,6 +265,32 @@ class Postings:
             offsets = batch.offsets[start : stop + 1] - begin
             segments.append(make(first, rows, offsets, batch.ids[begin:end], amounts))
         return segments
+
+
+def _places_in(facts: dict[str, Any]) -> list[tuple[int, int, int]]:
+    """Return first row, size and span of each segment, as `Postings.save` wrote them."""
+    places, before = [], 0
+    for facts_of_one in _listed(facts.get("segments")):
+        first, size, span = (
+            whole(value, name, least, most)
+            for value, name, least, most in zip(
+                _listed(facts_of_one, 3),
+                ("a first row", "a size", "a span"),
+                (before, 0, 64),
+                (MOST_ROWS - RANGE, RANGE, RANGE),
+                strict=True,
+            )
+        )
+        check(first % RANGE == 0 and span % 64 == 0, "segments of whole ranges")
+        places.append((first, size, span))
+        before = first
+    return places
+
+
+def _listed(value: object, size: int | None = None) -> list[Any]:
+    if not isinstance(value, list) or size not in (None, len(value)):
+        raise ValueError(f"expected a list of {size or 'segments'}, not {str(value)[:40]}")
+    return value
 
 
 def _inside(segment: Segment, rows: Rows) -> Rows:

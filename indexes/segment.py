@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from indexes.inverting import ONES, Lists, bitmaps, code_book, count_terms, invert, merge
 from indexes.lists import RANGE
+from indexes.opened import check, opened, rising
 
 _LONG, _LONG_WEIGHTS = 32, 8  # a list with more than one row in so many has a bitmap
 _FEW = 4  # deleted rows that are looked for one by one
@@ -112,6 +113,17 @@ class Segment:
         """Return the segment of rows that consist of weighted terms; see `invert`."""
         return _of_weights(first, _marked(rows), invert(rows, offsets, ids, amounts))
 
+    def entries(self, asked: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return the postings of some rows: the place of each row in `asked`, term and value."""
+        inside = np.flatnonzero((asked >= self.first) & (asked < self.first + RANGE))
+        inside = inside[self.live[asked[inside] - self.first] > 0]
+        place = np.full(RANGE, -1, np.int64)
+        place[asked[inside] - self.first] = inside
+        places = place[self.rows]
+        kept = np.flatnonzero(places >= 0) if len(inside) else np.empty(0, np.int64)
+        terms = self.terms[np.searchsorted(self.starts, kept, "right") - 1]
+        return places[kept], terms, self._values()[kept]
+
     def merged(self, other: "Segment") -> "Segment":
         """Return one segment of the live rows of two that share none."""
         a, b = ((one.terms, one.starts, one.rows, one._values(), one.live) for one in (self, other))
@@ -165,17 +177,71 @@ class Segment:
         return replace(self, home=folder)
 
     @classmethod
-    def load(cls, folder: Path, first: int, live: NDArray[np.uint8], size: int, span: int) -> Self:
-        """Open what `save` wrote; its arrays stay on disk until they are read."""
-        arrays = {  # "c", since numba compiles a second time for arrays that cannot be written
-            name: np.asarray(np.load(folder / f"{name}.npy", "c", allow_pickle=False))
-            for name in _FILES
-        }
-        return cls(first=first, live=live, size=size, span=span, home=folder, **arrays)
+    def load(
+        cls, folder: Path, first: int, live: NDArray[np.uint8], size: int, span: int, weighted: bool
+    ) -> Self:
+        """Open what `save` wrote; its arrays stay on disk until they are read.
+
+        Raises
+        ------
+        ValueError
+            If a search in it could leave its arrays.
+        """
+
+        def array(name: str, kinds: str, *shape: int | None) -> NDArray[Any]:
+            return opened(folder / f"{name}.npy", kinds, shape)
+
+        terms, rows = array("terms", "<u4", None), array("rows", "<u2", None)
+        long = array("long", "<u4", None)
+        tfs = array("tfs", "<u4", 0 if weighted else None)
+        segment = cls(
+            first=first,
+            live=live,
+            size=size,
+            span=span,
+            terms=terms,
+            starts=array("starts", "<u4", len(terms) + 1),
+            rows=rows,
+            payload=array("payload", "<f4" if weighted else "<u2 <u4", len(rows)),
+            tfs=tfs,
+            lengths=array("lengths", "<u4", len(tfs)),
+            row_lengths=array("row_lengths", "<u4", RANGE),
+            long=long,
+            bits=array("bits", "<u8", len(long), RANGE // 64),
+            ranks=array("ranks", "<u2", len(long), RANGE // 64),
+            peaks=array("peaks", "<f4", len(long) if weighted else 0),
+            home=folder,
+        )
+        segment._check()
+        return segment
+
+    def _check(self) -> None:
+        """Raise ValueError unless searches stay inside; the postings themselves are not read.
+
+        A row of two bytes is always inside, and so is a code of two bytes (`indexes.view`).
+        """
+        starts, terms, long = self.starts, self.terms, self.long
+        check(rising(starts, 0, len(self.rows)), "lists of postings one behind the other")
+        sizes = np.diff(starts)
+        check(sizes.max(initial=0) <= RANGE, "lists of different rows")
+        check((terms[1:] > terms[:-1]).all(), "terms that go up")
+        check((long[1:] > long[:-1]).all(), "long lists in their order")
+        check(not len(long) or long[-1] < len(terms), "long lists that there are")
+        check(sizes[long].min(initial=1) > 0, "rows in long lists")
+        check(not self.live[self.span :].any(), "live rows within the span")
+        if self.span < RANGE:  # such a segment is small
+            check(self.rows.max(initial=0) < self.span, "rows within the span")
+        if self.payload.dtype == np.uint32:  # rare
+            check(self.payload.max(initial=0) < max(len(self.tfs), 1), "codes in the code book")
 
     def _values(self) -> NDArray[Any]:
         """Return the tf of each posting, or its weight."""
-        return self.payload if self.payload.dtype == np.float32 else self.tfs[self.payload]
+        if self.payload.dtype == np.float32:
+            return self.payload
+        try:
+            return np.asarray(self.tfs[self.payload])
+        except IndexError:
+            raise ValueError(f"expected codes in the code book of {self.home}: damaged") from None
 
 
 def _of_counts(

@@ -1,11 +1,16 @@
 """Where the vector of each row is: rows have numbers of their own, arrays have slots."""
 
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.candidates import Mask, Rows
+from indexes.opened import check, opened
+
+MOST_ROWS = 1 << 32
+"""Rows stay below."""
 
 Positions = NDArray[np.int64]
 
@@ -69,6 +74,25 @@ class Slots:
         self.live = np.ones(len(self.rows), np.bool_)
         self._slot[self.rows] = np.arange(len(self.rows))
         return kept
+
+    @classmethod
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
+        """Open what was saved as rows.npy and live.npy; all rows must be `below`.
+
+        Raises
+        ------
+        ValueError
+            If the files are damaged.
+        """
+        rows = opened(folder / "rows.npy", "<i8", (None,), mode=None)
+        live = opened(folder / "live.npy", "|b1", (len(rows),), mode=None)
+        check(live.view(np.uint8).max(initial=0) <= 1, "rows that are live or not")
+        fit = rows.min(initial=0) >= 0 and rows.max(initial=0) < max(below, 1)
+        check(fit, f"rows below {below}")
+        slots = cls.restored(rows, live)
+        held = np.count_nonzero(slots._slot >= 0)
+        check(held == np.count_nonzero(live), "each live row in one slot")
+        return slots
 
     @classmethod
     def restored(cls, rows: Rows, live: Mask) -> Self:

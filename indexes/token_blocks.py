@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.candidates import Mask
+from indexes.opened import check, opened, rising
 from indexes.segment import save_once
 
 Storage = Literal["float16", "int8"]
@@ -91,13 +92,13 @@ class Block:
         return replace(self, home=folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, dimension: int, storage: Storage) -> Self:
         """Open what `save` wrote; it stays on disk until it is read."""
-        arrays = {  # "c", since numba compiles a second time for arrays that cannot be written
-            name: np.asarray(np.load(folder / f"{name}.npy", "c", allow_pickle=False))
-            for name in _FILES
-        }
-        return cls(**arrays, home=folder)
+        codes = opened(folder / "codes.npy", np.dtype(storage).str, (None, dimension))
+        scales = opened(folder / "scales.npy", "<f4", (len(codes),))
+        offsets = opened(folder / "offsets.npy", "<i8", (None,))
+        check(rising(offsets, 0, len(codes)), "texts one behind the other")
+        return cls(codes, scales, offsets, home=folder)
 
 
 def without_direction(vectors: NDArray[np.float32]) -> Mask:

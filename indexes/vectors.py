@@ -6,6 +6,8 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from indexes.opened import opened
+
 Vectors = NDArray[np.float32]
 Metric = Literal["cosine", "ip", "l2"]
 
@@ -146,8 +148,9 @@ class Moments:
     def load(cls, folder: Path, dimension: int, metric: Metric, exponent: int) -> Self:
         """Read what `save` wrote."""
         moments = cls(dimension, metric, exponent)
-        moments.sums = np.load(folder / "sums.npy", allow_pickle=False)
-        moments.products = np.load(folder / "products.npy", allow_pickle=False)
+        width = moments.sums.shape[1]
+        moments.sums = opened(folder / "sums.npy", "<i8", (3, width), mode=None)
+        moments.products = opened(folder / "products.npy", "<i8", (width, width), mode=None)
         return moments
 
     def _solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

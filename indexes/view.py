@@ -230,6 +230,9 @@ class View:
             payload = payload.astype(self._zero.dtype)
             self._held.append(payload)
         bound = gain.max() if len(gain) else 0  # of what a code is worth
+        if segment.payload.dtype == np.uint16:  # then a code in a damaged file is inside, too
+            gain = np.concatenate([gain, np.zeros(max(RANGE - len(gain), 0), F32)])
+            self._held.append(gain)
         peaks = (
             segment.peaks if len(segment.peaks) else np.full(len(segment.long), bound, np.float32)
         )

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.opened import check, facts_in, opened, whole
 from indexes.segment import save_once
 
 _FILES = ("hashes", "numbers", "bounds", "spelling")
@@ -69,12 +70,12 @@ class Vocabulary:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open what `save` wrote."""
-        facts = json.loads((folder / "terms.json").read_text("utf-8"))
+        facts = facts_in(folder / "terms.json")
         vocabulary = cls()
-        vocabulary._size = facts["size"]
-        vocabulary._parts = [
-            _Part.load(folder / f"terms-{number:02d}") for number in range(facts["parts"])
-        ]
+        parts = whole(facts.get("parts"), "parts of a vocabulary", 0, 64)
+        vocabulary._parts = [_Part.load(folder / f"terms-{n:02d}") for n in range(parts)]
+        vocabulary._size = sum(map(len, vocabulary._parts))
+        check(facts.get("size") == vocabulary._size, "as many terms as are in the parts")
         return vocabulary
 
     def _added(self, term: str) -> int:
@@ -95,6 +96,7 @@ class Vocabulary:
         for part in self._parts:
             number = part.number(wanted, spelling)
             if number is not None:
+                check(number < self._size, f"a number of {term!r} below {self._size}")
                 self._known[term] = number
                 return number
         return None
@@ -163,10 +165,16 @@ class _Part:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open what `save` wrote; it stays on disk until it is read."""
-        arrays: dict[str, NDArray[Any]] = {
-            name: np.load(folder / f"{name}.npy", "r", allow_pickle=False) for name in _FILES
-        }
-        return cls(**arrays, home=folder)
+
+        def array(name: str, kind: str, size: int | None) -> NDArray[Any]:
+            return opened(folder / f"{name}.npy", kind, (size,), mode="r")
+
+        hashes = array("hashes", "<u8", None)
+        numbers, bounds = (
+            array("numbers", "<u4", len(hashes)),
+            array("bounds", "<i8", len(hashes) + 1),
+        )
+        return cls(hashes, numbers, bounds, array("spelling", "|u1", None), home=folder)
 
     def _spelling(self, place: int) -> bytes:
         return self.spelling[self.bounds[place] : self.bounds[place + 1]].tobytes()

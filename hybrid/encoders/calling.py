@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hybrid.errors import EncoderError
+from hybrid.secrets import without_secrets
 
 T = TypeVar("T")
 
@@ -147,7 +148,7 @@ class Calls:
             return self._pace.jitter(
                 min(_FIRST_DELAY_S * 2 ** min(failures - 1, 10), _LONGEST_DELAY_S)
             )
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {without_secrets(str(error))}"
         if isinstance(error, TimeoutError) and not str(error) and self.timeout is not None:
             reason = f"no answer within {self.timeout} s"
         tries = "1 try" if failures == 1 else f"{failures} tries"

@@ -10,8 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from hybrid.damaged import told_as_damage
 from hybrid.encoders.base import Embeddings, Encoder, Vectors
 from hybrid.errors import EncoderMismatch
+from indexes.opened import check, opened, rising
 
 CANARIES = (
     "The quick brown fox jumps over the lazy dog.",
@@ -69,7 +71,8 @@ def check_canaries(folder: Path, encoder: Encoder, differing_versions: str = "")
     differing_versions : str
         In which library versions it differs from the one of the index, for the message.
     """
-    stored = _saved(folder)
+    with told_as_damage(folder):
+        stored = _saved(folder)
     if not stored:
         return
     difference = difference_of(stored, canaries_of(encoder))
@@ -130,16 +133,24 @@ def _sums(matrix: sp.csr_matrix) -> Scores:
 
 def _saved(folder: Path) -> Parts:
     parts: Parts = {
-        name: np.load(_file(folder, name), allow_pickle=False)
+        name: opened(_file(folder, name), "<f4", (len(CANARIES), None), mode=None)
         for name in ("dense", "tokens")
         if _file(folder, name).exists()
     }
     if _file(folder, "lexical-data").exists():
-        data, indices, indptr = (
-            np.load(_file(folder, f"lexical-{field}"), allow_pickle=False) for field in _CSR
-        )
-        parts["lexical"] = sp.csr_matrix((data, indices, indptr))
+        parts["lexical"] = _saved_weights(folder)
     return parts
+
+
+def _saved_weights(folder: Path) -> sp.csr_matrix:
+    data = opened(_file(folder, "lexical-data"), "<f4", (None,), mode=None)
+    kinds = "<i4 <i8"  # scipy's choice
+    indices = opened(_file(folder, "lexical-indices"), kinds, (len(data),), mode=None)
+    starts = opened(_file(folder, "lexical-indptr"), kinds, (len(CANARIES) + 1,), mode=None)
+    check(rising(starts, 0, len(data)), "weights of one canary behind those of another")
+    inside = indices.min(initial=0) >= 0 and indices.max(initial=0) < 1 << 31
+    check(inside, "the numbers of terms")
+    return sp.csr_matrix((data, indices, starts))
 
 
 def _file(folder: Path, name: str) -> Path:

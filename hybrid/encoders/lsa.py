@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from hybrid.encoders.base import Embeddings, Vectors
 from hybrid.text_analyzer import TextAnalyzer
+from indexes.opened import check, facts_in, listed, opened, whole
 
 _MOST_TERMS = 20_000
 _FEW_TEXTS = 100  # with more, a term that is in one text only connects nothing
@@ -109,11 +110,16 @@ class LSAEncoder:
     def load(cls, folder: Path, analyzer: TextAnalyzer, dimension: int) -> Self:
         """Open what `save` wrote."""
         encoder = cls(analyzer, dimension)
-        learned = json.loads((folder / "lsa.json").read_text("utf-8"))
-        encoder.fitted_on = learned["fitted_on"]
-        encoder._terms = {term: number for number, term in enumerate(learned["terms"])}
-        encoder._idf = np.load(folder / "idf.npy", allow_pickle=False)
-        encoder._basis = np.load(folder / "basis.npy", "r", allow_pickle=False)
+        learned = facts_in(folder / "lsa.json")
+        encoder.fitted_on = whole(
+            learned.get("fitted_on"), "texts that LSA learned from", 0, 1 << 62
+        )
+        terms = listed(learned, "terms")
+        strings = all(isinstance(term, str) for term in terms)
+        check(strings and len(set(terms)) == len(terms), "the terms of LSA")
+        encoder._terms = {term: number for number, term in enumerate(terms)}
+        encoder._idf = opened(folder / "idf.npy", "<f8", (len(terms),), mode=None)
+        encoder._basis = opened(folder / "basis.npy", "<f4", (len(terms), None), mode="r")
         return encoder
 
     def _weighted(self, counts: Sequence[Counter[str]]) -> sp.csr_matrix:

@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from hybrid.encoders.base import Embeddings, Vectors
 from hybrid.errors import MissingDependency
 from hybrid.text_analyzer import TextAnalyzer
+from indexes.opened import check, facts_in, listed, opened, whole
 
 _A = 1e-3  # the paper's
 _WINDOW, _EPOCHS, _LEAST_COUNT = 5, 10, 2
@@ -175,12 +176,16 @@ class StaticEncoder:
         encoder.dimension, encoder.name = int(fingerprint["dimension"]), str(fingerprint["name"])
         encoder.method = fingerprint["method"]
         encoder.analyzer = None if encoder.method is None else analyzer
-        learned = json.loads((folder / "static.json").read_text("utf-8"))
-        words = {word: number for number, word in enumerate(learned["words"])}
-        encoder._set(words, np.load(folder / "vectors.npy", "r", allow_pickle=False))
-        encoder._weights = np.load(folder / "weights.npy", allow_pickle=False)
-        encoder._common = np.load(folder / "common.npy", allow_pickle=False)
-        encoder.fitted_on = learned["fitted_on"]
+        learned = facts_in(folder / "static.json")
+        listing = listed(learned, "words")
+        strings = all(isinstance(word, str) for word in listing)
+        check(strings and len(set(listing)) == len(listing), "distinct words")
+        words = {word: number for number, word in enumerate(listing)}
+        shape = len(words), encoder.dimension
+        encoder._set(words, opened(folder / "vectors.npy", "<f2 <f4 <f8", shape, mode="r"))
+        encoder._weights = opened(folder / "weights.npy", "<f4 <f8", shape[:1], mode=None)
+        encoder._common = opened(folder / "common.npy", "<f4 <f8", (encoder.dimension,), mode=None)
+        encoder.fitted_on = whole(learned.get("fitted_on"), "texts", 0, 1 << 62)
         return encoder
 
     def _set(self, words: dict[str, int], vectors: Vectors) -> None:
