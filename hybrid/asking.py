@@ -2,13 +2,15 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Unpack
 
 from fusion import Limit
 from fusion.exact import NO_LIMIT
 from hybrid.context import Context, build_context, estimate_tokens
 from hybrid.explaining import explain
+from hybrid.facets import Facet, facets
 from hybrid.results import Explanation, Hit
 from hybrid.searching import Filter, Search, Wanted, check_question
 from hybrid.why_not import WhyNot, why_not
@@ -25,6 +27,11 @@ class Asking(ABC):
     @abstractmethod
     def _search(self) -> Search:
         """Return the present state."""
+
+    @contextmanager
+    def _searching(self) -> Iterator[Search]:
+        """Give the present state, which does not change meanwhile."""
+        yield self._search()
 
     def search(
         self,
@@ -53,7 +60,9 @@ class Asking(ABC):
             How deep the lists may be read, or for how long: then `Hit.proved` says which hits are
             certain.
         """
-        return self._search().hits(query, Wanted(k, filter, min_score, limit))
+        wanted = Wanted(k, filter, min_score, limit)
+        with self._searching() as search:
+            return search.hits(query, wanted)
 
     def search_many(
         self,
@@ -65,7 +74,9 @@ class Asking(ABC):
         limit: Limit = NO_LIMIT,
     ) -> list[list[Hit]]:
         """Return `search` of every question; they are encoded together, searched in parallel."""
-        return self._search().hits_of_many(queries, Wanted(k, filter, min_score, limit))
+        wanted = Wanted(k, filter, min_score, limit)
+        with self._searching() as search:
+            return search.hits_of_many(queries, wanted)
 
     async def asearch(
         self,
@@ -83,7 +94,8 @@ class Asking(ABC):
 
     def explain(self, query: str, k: int = 3, *, filter: Filter | None = None) -> Explanation:
         """Return the hits of a question with ranks, matched terms, certificate and timings."""
-        return explain(self._search(), query, Wanted(k, filter))
+        with self._searching() as search:
+            return explain(search, query, Wanted(k, filter))
 
     def why_not(
         self, query: str, chunk_id: str, k: int = 10, *, filter: Filter | None = None
@@ -106,7 +118,25 @@ class Asking(ABC):
         ValueError
             If there is no such chunk.
         """
-        return why_not(self._search(), query, chunk_id, k, filter)
+        with self._searching() as search:
+            return why_not(search, query, chunk_id, k, filter)
+
+    def facets(
+        self, key: str, *, filter: Filter | None = None, top: int | None = 10
+    ) -> list[Facet]:
+        """Return in how many documents each value of a metadata key stands, most first.
+
+        Parameters
+        ----------
+        key : str
+            As in a filter.
+        filter : mapping, optional
+            Counts only the documents that it lets through.
+        top : int or None
+            Most values to return; None: all.
+        """
+        with self._searching() as search:
+            return facets(search.store, key, filter, top)
 
     def context(
         self,
@@ -165,14 +195,15 @@ class Asking(ABC):
         """
         from hybrid.tuning import Tuner
 
-        search = self._search()
-        tuner = Tuner(search.store, search.indexes, search.fusion)
-        return tuner.tune(queries, qrels, measure, options)
+        with self._searching() as search:
+            tuner = Tuner(search.store, search.indexes, search.fusion)
+            return tuner.tune(queries, qrels, measure, options)
 
     def run(self, queries: Mapping[str, str], k: int = 100) -> dict[str, dict[str, float]]:
         """Return {query_id: {doc_id: score}}; a document scores as its best chunk."""
         for query in queries.values():
             check_question(query)
         Wanted(k)  # refuses what k cannot be
-        answers = self._search().documents_of_many(list(queries.values()), k)
+        with self._searching() as search:
+            answers = search.documents_of_many(list(queries.values()), k)
         return dict(zip(queries, answers, strict=True))

@@ -69,7 +69,7 @@ def build(source: Path, out: Path, options: Mapping[str, Any]) -> Built:
         If there are no documents, an option does not fit, or there are options for an index that
         is there already.
     """
-    _check_apart(source, out)
+    check_apart(source, out)
     report, stages, start = ReadReport(), Stages(), time.perf_counter()
     documents = open_source(source, report=report)
     target: AbstractContextManager[Retriever]
@@ -180,7 +180,7 @@ def choices_of(options: Mapping[str, Any]) -> Choices:
     return choices
 
 
-def _check_apart(source: Path, out: Path) -> None:
+def check_apart(source: Path, out: Path) -> None:
     """Raise if the index would be read as one of the documents."""
     outer, inner = source.resolve(), out.resolve()
     if not inner.is_relative_to(outer):

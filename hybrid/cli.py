@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hybrid import __version__
+from hybrid.cli_folder import export, import_, repair, sync, verify
 from hybrid.cli_judged import bench, tune
 from hybrid.console import (
     Commands,
@@ -251,6 +252,11 @@ def demo(questions: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
     print_json(found) if as_json else session.show(found, keep)
 
 
+main.add_command(sync)
+main.add_command(export)
+main.add_command(import_)
+main.add_command(verify)
+main.add_command(repair)
 main.add_command(tune)
 main.add_command(bench)
 bench.params += [

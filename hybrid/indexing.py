@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion import Arm, Method, Weighted
+from hybrid.damaged import told_as_damage
 from hybrid.encoders.base import (
     CorpusEncoder,
     Embeddings,
@@ -20,6 +21,7 @@ from hybrid.encoders.cache import CachedEncoder
 from hybrid.encoders.canaries import save_canaries
 from hybrid.encoders.function import Precomputed
 from hybrid.errors import DimensionMismatch, EncoderError
+from hybrid.hooks import timed
 from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
@@ -129,6 +131,12 @@ class Indexes:
         self._unencoded.difference_update(rows)
         self._changed += len(rows)
 
+    def compact(self) -> None:
+        """Merge the parts of every index, and move together what is live; no answer changes."""
+        for index in (self.bm25, self.dense, self.lexical, self.multivector):
+            if index is not None:
+                index.compact()
+
     def score_bm25_by(self, choice: BM25) -> None:
         """Change how BM25 scores."""
         self.bm25 = self.bm25.with_formula(**choice.settings())
@@ -154,6 +162,7 @@ class Indexes:
             self._add_embeddings(rows, encoder.encode_documents(texts))
         self._unencoded = set()
 
+    @timed("query", lambda asked: {"questions": len(asked)})
     def arms(self, questions: Sequence[str]) -> list[dict[str, Arm]]:
         """Return, for each question, every index with the query it understands.
 
@@ -218,21 +227,33 @@ class Indexes:
             if index is not None:
                 (folder / name).mkdir()
                 index.save(folder / name)
+        self.save_encoder(folder / "encoder")
+
+    def save_encoder(self, folder: Path) -> None:
+        """Write the canaries and a fitted encoder into a folder, made where there are any."""
         if isinstance(self.encoder, CorpusEncoder):
-            self.encoder.save(_made(folder / "encoder"))
+            self.encoder.save(_made(folder))
         if self.encoder is not None and not isinstance(self.encoder, Precomputed):
-            save_canaries(self.encoder, _made(folder / "encoder"))
+            save_canaries(self.encoder, _made(folder))
 
     def load(self, folder: Path, changed_since_fit: int) -> None:
-        """Open the indexes that `save` wrote."""
+        """Open the indexes that `save` wrote.
+
+        Raises
+        ------
+        IndexFormatError
+            If a file is damaged so that a search could fail.
+        """
         self._changed = changed_since_fit
-        self.bm25 = BM25Index.load(folder / "bm25")
-        if (folder / "dense").exists():
-            self.dense = DenseIndex.load(folder / "dense")
-        if (folder / "lexical").exists():
-            self.lexical = LexicalIndex.load(folder / "lexical")
-        if (folder / "multivector").exists():
-            self.multivector = MultiVectorIndex.load(folder / "multivector")
+        with told_as_damage(folder):
+            self.bm25 = BM25Index.load(folder / "bm25")
+            if (folder / "dense").exists():
+                self.dense = DenseIndex.load(folder / "dense", self.bm25.rows_ever)
+            if (folder / "lexical").exists():
+                self.lexical = LexicalIndex.load(folder / "lexical")
+            if (folder / "multivector").exists():
+                rows = self.bm25.rows_ever
+                self.multivector = MultiVectorIndex.load(folder / "multivector", rows)
 
     def _add_embeddings(self, rows: Iterable[int], embeddings: Embeddings) -> None:
         numbers = np.fromiter(rows, np.int64)

@@ -10,11 +10,13 @@ from hybrid.chunking import Chunker
 from hybrid.documents import Document
 from hybrid.encoders import as_encoder
 from hybrid.encoders.base import CorpusEncoder
+from hybrid.hooks import timed
 from hybrid.indexing import Indexes
 from hybrid.results import Added
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore, indexed_text
 from hybrid.text_analyzer import TextAnalyzer
+from hybrid.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +50,17 @@ class Ingest:
     ----------
     store, indexes, chunker
         Where documents go.  `indexes` is another object after the analyzer was detected.
+    turns : Turns
+        Those who search are kept out while a batch goes in.
     """
 
     store: ChunkStore
     indexes: Indexes
     chunker: Chunker
+    turns: Turns = field(default_factory=Turns)
     _seen: set[str] = field(default_factory=set)
 
+    @timed("add", lambda added: {"new": added.added, "replaced": added.replaced})
     def add(self, documents: Iterable[Document]) -> Added:
         """Add documents, replace those that have changed, and leave the others alone."""
         added = replaced = unchanged = 0
@@ -65,14 +71,19 @@ class Ingest:
             unchanged += len(batch) - len(fresh)
             replaced += sum(known[doc.doc_id] is not None for doc in fresh)
             added += sum(known[doc.doc_id] is None for doc in fresh)
-            empty += self._take(fresh)
+            empty += self._take(fresh) if fresh else []
         return Added(added, replaced, unchanged, tuple(empty))
 
+    @timed("delete", lambda count: {"documents": count})
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Delete documents and return how many there were."""
         distinct = dict.fromkeys(doc_ids)
         there = [name for name in distinct if self.store.hash_of(name) is not None]
-        self.indexes.delete([row for name in there for row in self.store.remove(name).removed])
+        if there:
+            with self.turns.changing():
+                with self.store.changing():
+                    removed = [row for name in there for row in self.store.remove(name).removed]
+                self.indexes.delete(removed)
         return len(there)
 
     def _batches(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -114,9 +125,11 @@ class Ingest:
             self.indexes = _with_analyzer(self.indexes, detected(texts))
         prepared = self.indexes.prepare(texts)  # all that can fail, before anything is changed
         pairs = zip(documents, chunks, strict=True)
-        changes = [self.store.put(document, split) for document, split in pairs]
-        self.indexes.delete([row for change in changes for row in change.removed])
-        self.indexes.add([row for change in changes for row in change.added], prepared)
+        with self.turns.changing():
+            with self.store.changing():
+                changes = [self.store.put(document, split) for document, split in pairs]
+            self.indexes.delete([row for change in changes for row in change.removed])
+            self.indexes.add([row for change in changes for row in change.added], prepared)
         return [doc.doc_id for doc, split in zip(documents, chunks, strict=True) if not split]
 
 

@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -13,19 +14,20 @@ from hybrid.asking import Asking
 from hybrid.documents import Document, ReadReport, documents_from_texts
 from hybrid.encoders.base import Encoder
 from hybrid.encoders.cache import CachedEncoder, Embedded
-from hybrid.errors import StoreError
 from hybrid.ingest import Ingest
-from hybrid.opening import State, commit, copy, new_state, opened_state
+from hybrid.keeping import Keeping
+from hybrid.opening import Opening, State, new_state, opened_state
 from hybrid.readers import open_source
 from hybrid.results import Added
 from hybrid.searching import Search
 from hybrid.settings import BM25, Choices
 from hybrid.text_analyzer import TextAnalyzer
+from hybrid.upserting import upsert
 
 log = logging.getLogger(__name__)
 
 
-class Retriever(Asking):
+class Retriever(Keeping, Asking):
     """Hybrid search over one chunk store.
 
     Made by `from_texts`, `from_folder`, `create` or `load`.  Changes are searched at once; in a
@@ -39,8 +41,7 @@ class Retriever(Asking):
     """
 
     def __init__(self, state: State) -> None:
-        self._state = state
-        self._committed = state.store.generation
+        super().__init__(state)
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "hybrid")
 
     @classmethod
@@ -52,7 +53,7 @@ class Retriever(Asking):
         path : str or Path, optional
             A new folder for the index; without it all stays in memory.
         **choices
-            encoder, chunker, analyzer, bm25, dense, cache: see `hybrid.settings.Choices`.
+            encoder, chunker, analyzer, bm25, dense, keep, cache: see `hybrid.settings.Choices`.
 
         Raises
         ------
@@ -109,6 +110,7 @@ class Retriever(Asking):
         encoder: str | Path | Encoder | None = None,
         analyzer: TextAnalyzer | None = None,
         allow_mismatch: bool = False,
+        generation: int | None = None,
     ) -> Self:
         """Open a saved index.
 
@@ -123,6 +125,9 @@ class Retriever(Asking):
         allow_mismatch : bool
             Open the index with another encoder than it was built with, or one that gives other
             vectors now; what differs is logged as a warning.  The dimension must be the same.
+        generation : int, optional
+            An older generation, of those that are kept: it is searched as it was, and cannot be
+            changed.  The newest by default.
 
         Raises
         ------
@@ -130,8 +135,11 @@ class Retriever(Asking):
             If there is no such folder, or it is not an index, or damaged, or of another format.
         EncoderMismatch, AnalyzerMismatch
             If the index was built with another one; says what differs.
+        ValueError
+            If the generation is not kept.
         """
-        return cls(opened_state(Path(path), encoder, analyzer, allow_mismatch))
+        how = Opening(encoder, analyzer, allow_mismatch, generation)
+        return cls(opened_state(Path(path), how))
 
     def __len__(self) -> int:
         """Return the number of chunks."""
@@ -186,11 +194,30 @@ class Retriever(Asking):
         ValueError, EncoderError
             If an id comes twice, or the encoder gives vectors that cannot be indexed.
         """
-        ingest = self._ingest()
-        try:
-            return ingest.add(documents)
-        finally:
-            self._state.indexes = ingest.indexes
+        with self._changing() as state:
+            ingest = Ingest(state.store, state.indexes, state.chunker, self._turns)
+            try:
+                return ingest.add(documents)
+            finally:
+                state.indexes = ingest.indexes
+
+    def upsert(self, documents: Iterable[Document], *, commit_every: int | None = None) -> Added:
+        """Add or replace documents from an iterator, with bounded memory; of one id the last wins.
+
+        Parameters
+        ----------
+        documents : iterable of Document
+            No more than a thousand are held at a time.
+        commit_every : int, optional
+            Commit after every so many documents, and at the end; without it nothing is committed.
+
+        Returns
+        -------
+        Added
+            Its counts add up to the number of documents given; one that was replaced by a later
+            one at once counts as replaced.
+        """
+        return upsert(self, documents, commit_every)
 
     def update(self, documents: Iterable[Document]) -> Added:
         """Replace documents that are there.
@@ -201,50 +228,23 @@ class Retriever(Asking):
             If one is not there; then nothing is changed.
         """
         listed = list(documents)
-        for document in listed:
-            if self._state.store.hash_of(document.doc_id) is None:
-                raise ValueError(f"expected a document {document.doc_id!r} to update: add it")
-        return self.add(listed)
+        with self._changing() as state:
+            for document in listed:
+                if state.store.hash_of(document.doc_id) is None:
+                    raise ValueError(f"expected a document {document.doc_id!r} to update: add it")
+            return self.add(listed)
 
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Delete documents and return how many there were."""
         if isinstance(doc_ids, str):
             raise TypeError(f"expected a list of document ids, not the text {doc_ids!r}")
-        return self._ingest().delete(doc_ids)
-
-    def commit(self) -> None:
-        """Make all changes last: whoever opens the folder sees them all, or none of them.
-
-        Raises
-        ------
-        StoreError
-            If the index lives in memory.
-        """
-        if self._state.folder is None:
-            raise StoreError("expected an index folder to commit to, but this index is in memory")
-        self._begin()
-        commit(self._state, self._state.folder)
-        self._committed = self._state.store.generation
-
-    def save(self, path: str | Path) -> None:
-        """Write the whole index, changes included, into a folder of its own.
-
-        An index that is there already is replaced as a whole; any other folder with something in
-        it is refused with FileExistsError.
-        """
-        own = self._state.folder
-        if own is not None and Path(path).resolve() == own.resolve():
-            self.commit()
-        else:
-            copy(self._state, Path(path))
+        with self._changing() as state:
+            return Ingest(state.store, state.indexes, state.chunker, self._turns).delete(doc_ids)
 
     def close(self) -> None:
         """Close files and threads; changes that were not committed are dropped."""
         self._pool.shutdown()
-        encoder = self._state.indexes.encoder
-        if isinstance(encoder, CachedEncoder):
-            encoder.close()
-        self._state.store.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self
@@ -257,13 +257,7 @@ class Retriever(Asking):
         state.indexes.settle(state.store)
         return Search(state.store, state.indexes, self.fusion, self._pool)
 
-    def _ingest(self) -> Ingest:
-        self._begin()
-        return Ingest(self._state.store, self._state.indexes, self._state.chunker)
-
-    def _begin(self) -> None:
-        """Start the generation after the committed one, unless it is open."""
-        store = self._state.store
-        if store.generation == self._committed:
-            store.discard(self._committed)
-            store.generation += 1
+    @contextmanager
+    def _searching(self) -> Iterator[Search]:
+        with self._turns.reading():
+            yield self._search()

@@ -10,7 +10,8 @@ import numpy as np
 from fusion import AnyMethod, Arm, Fused, Limit, top_k
 from fusion.exact import NO_LIMIT, Parallel
 from fusion.features import resolved
-from hybrid.filters import compile_filter
+from hybrid.filters import parse_filter
+from hybrid.hooks import timed
 from hybrid.indexing import Indexes
 from hybrid.results import Hit, hits_of
 from hybrid.store import ChunkStore
@@ -68,6 +69,7 @@ class Search:
     fusion: AnyMethod
     pool: Executor
 
+    @timed("search", lambda hits: {"hits": len(hits)})
     def hits(self, query: str, wanted: Wanted) -> list[Hit]:
         """Return the hits of one question; large indexes are searched at the same time."""
         check_question(query)
@@ -78,6 +80,7 @@ class Search:
         parallel = self.pool.map if len(self.indexes.bm25) >= _MANY_ROWS else map
         return self.look_up(self.fuse(arms, wanted, allowed, parallel))
 
+    @timed("search", lambda answers: {"questions": len(answers), "hits": sum(map(len, answers))})
     def hits_of_many(self, queries: Sequence[str], wanted: Wanted) -> list[list[Hit]]:
         """Return the hits of every question; the questions are searched at the same time."""
         return [self.look_up(fused) for fused in self._fuse_many(queries, wanted)]
@@ -98,15 +101,12 @@ class Search:
             chunks *= 2
         return [answers[number] for number in range(len(queries))]
 
+    @timed("filter")
     def allowed(self, condition: Filter | None) -> Mask | None:
         """Return which rows a condition on the metadata lets through; None: all."""
-        if condition is None:
-            return None
-        rows = self.store.select(*compile_filter(condition))
-        mask = np.zeros(int(rows.max(initial=-1)) + 1, np.bool_)
-        mask[rows] = True
-        return mask
+        return None if condition is None else self.store.allowed(parse_filter(condition))
 
+    @timed("fuse", lambda fused: {"rows": len(fused)})
     def fuse(
         self, arms: Mapping[str, Arm], wanted: Wanted, allowed: Mask | None, parallel: Parallel
     ) -> Fused:
@@ -130,6 +130,7 @@ class Search:
 
         return self.pool.map(one, self.indexes.arms(queries))
 
+    @timed("texts", lambda hits: {"hits": len(hits)})
     def look_up(self, fused: Fused) -> list[Hit]:
         """Return the hits that fused rows are."""
         return hits_of(fused, self.store.chunks(fused.rows.tolist()))

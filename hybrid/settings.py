@@ -100,6 +100,9 @@ class Choices(TypedDict, total=False):
         "auto", for each field.
     bm25, dense : BM25, Dense
         The choices for the two indexes.
+    keep : int
+        How many generations a commit leaves in the folder, >= 1: with 3, the two before the newest
+        can be opened, too, by ``Retriever.load(path, generation=...)``.  1 by default.
     cache : bool, str or Path
         Where the embeddings of a model or a function are kept as they are made, so that a build
         that was stopped goes on when it is run again, and a text is not encoded twice.  True, the
@@ -112,4 +115,5 @@ class Choices(TypedDict, total=False):
     analyzer: "TextAnalyzer | str | Mapping[str, TextAnalyzer | str]"
     bm25: BM25
     dense: Dense
+    keep: int
     cache: bool | str | Path

@@ -1,48 +1,30 @@
 """The index folder: one manifest, one store, and the immutable files of a generation.
 
 A commit writes ``gen-000007/``, syncs it, and then replaces ``manifest.json``: whoever opens the
-folder sees the old generation or the new one.
+folder sees the old generation or the new one.  The manifest of an older generation that is kept has
+its number in its name: ``manifest-000006.json``.
 """
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hybrid.errors import IndexFormatError
+from hybrid.locking import Lease, removing
+from hybrid.manifest_file import Manifest, read_manifest
 
-FORMAT = 3
-"""Of the index folder.  A folder of another format is refused."""
+log = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """All that an index folder says about itself.
-
-    Attributes
-    ----------
-    generation : int
-        The committed generation.
-    settings : dict
-        Encoder, analyzer, chunker, BM25, dense and fusion, as JSON values.
-    files : dict of str to dict
-        Size in bytes and sha256 of every file of the generation, by its path in the folder.
-    format : int
-        Version of the folder's layout.
-    """
-
-    generation: int
-    settings: dict[str, Any]
-    files: dict[str, dict[str, Any]]
-    format: int = FORMAT
+_PATIENCE = 100  # times that a folder is looked at anew, because a commit came between two looks
 
 
 def store_file(folder: Path) -> Path:
@@ -55,8 +37,8 @@ def generation_folder(folder: Path, generation: int) -> Path:
     return folder / f"gen-{generation:06d}"
 
 
-def read(folder: Path) -> Manifest:
-    """Return the manifest of an index folder.
+def read(folder: Path, generation: int | None = None) -> Manifest:
+    """Return the manifest of an index folder: the newest, or that of an older generation.
 
     Raises
     ------
@@ -64,7 +46,41 @@ def read(folder: Path) -> Manifest:
         If there is no such folder.
     IndexFormatError
         If it is not an index folder, of another format, or files are missing or cut short.
+    ValueError
+        If the generation is not kept.
     """
+    manifest = parsed(folder, generation)
+    _check_files(folder, manifest)
+    return manifest
+
+
+def read_and_hold(folder: Path, generation: int | None = None) -> tuple[Manifest, Lease]:
+    """Return `read`, with a hold on the generation: its files stay until that is released."""
+    for _ in range(_PATIENCE):
+        manifest = parsed(folder, generation)
+        lease = Lease.take(generation_folder(folder, manifest.generation))
+        if lease is not None:
+            _check_files(folder, manifest)
+            return manifest, lease
+    raise IndexFormatError(
+        f"expected {generation_folder(folder, manifest.generation)}, but it is missing"
+    )
+
+
+def newest(folder: Path) -> int:
+    """Return the committed generation of an index folder."""
+    return parsed(folder, None).generation
+
+
+def kept(folder: Path) -> list[int]:
+    """Return the generations that can be opened, ascending."""
+    there = {parsed(folder, None).generation}
+    there |= {_number(path) for path in folder.glob("manifest-*.json")}
+    return sorted(one for one in there if generation_folder(folder, one).is_dir())
+
+
+def parsed(folder: Path, generation: int | None) -> Manifest:
+    """Return a manifest, without a look at the files that it names."""
     if not folder.is_dir():
         raise FileNotFoundError(f"expected an index folder, but there is none at {folder}")
     path = folder / _MANIFEST
@@ -73,70 +89,94 @@ def read(folder: Path) -> Manifest:
             f"expected an index folder, but {folder} has no {_MANIFEST}: "
             f"build one with `hybrid index` or Retriever.create, and commit it"
         )
+    manifest = read_manifest(path)
+    if generation in (None, manifest.generation):
+        return manifest
     try:
-        values = json.loads(path.read_text("utf-8"))
-        version = values.get("format")
-    except (ValueError, AttributeError) as error:
-        raise IndexFormatError(f"expected JSON in {path}, but it is damaged: {error}") from error
-    if version != FORMAT:
-        raise IndexFormatError(
-            f"expected an index folder of format {FORMAT}, but {folder} has format {version}: "
-            f"open it with the version of hybrid-retrieval that wrote it, or build it again"
-        )
-    try:
-        manifest = Manifest(**values)
-    except TypeError as error:
-        raise IndexFormatError(f"expected other entries in {path}: {error}") from error
+        return read_manifest(_manifest_of(folder, int(generation or 0)))
+    except FileNotFoundError as error:
+        known = ", ".join(map(str, kept(folder)))
+        raise ValueError(
+            f"expected a generation of {known}, not {generation}: no other is kept in {folder}"
+        ) from error
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """Raise IndexFormatError unless all files are there, in their size."""
     if not store_file(folder).exists():
         raise IndexFormatError(f"expected {store_file(folder).name} in {folder}, but it is missing")
     for name, facts in manifest.files.items():
         file = folder / name
-        size = file.stat().st_size if file.exists() else None
+        size = file.lstat().st_size if file.is_file() and not file.is_symlink() else None
         if size != facts["bytes"]:
             state = "missing" if size is None else f"{size} bytes long"
             raise IndexFormatError(
                 f"expected {name} of {facts['bytes']} bytes in {folder}, but it is {state}"
             )
-    return manifest
 
 
 def write(
     folder: Path, generation: int, settings: dict[str, Any], save: Callable[[Path], None]
 ) -> None:
-    """Write a generation and make it the one that counts.
+    """Write a generation and make it the one that counts; those before it stay, see `prune`.
+
+    When that fails, nothing has changed, unless the manifest was replaced already and only the last
+    sync failed.
 
     Parameters
     ----------
     folder : Path
         The index folder, which exists.
     generation : int
-        Its number.
+        Its number, which no folder has.
     settings : dict
         For the manifest.
     save : callable
         Writes the files into the empty folder that it is given.
     """
-    target = generation_folder(folder, generation)
-    shutil.rmtree(target, ignore_errors=True)  # left by a writer that was killed
+    target, fresh = generation_folder(folder, generation), folder / f"{_MANIFEST}.new"
     known = _known_facts(folder)
     target.mkdir()
-    save(target)
-    paths = sorted(path for path in target.rglob("*") if path.is_file())
-    files = {
-        path.relative_to(folder).as_posix(): known.get(path.stat().st_ino) or _facts(path)
-        for path in paths
-    }
-    for path in [*paths, target, folder]:
-        _sync(path)
-    manifest = asdict(Manifest(generation, settings, files))
-    fresh = folder / f"{_MANIFEST}.new"
-    fresh.write_text(json.dumps(manifest, indent=2, ensure_ascii=False), "utf-8")
-    _sync(fresh)
-    os.replace(fresh, folder / _MANIFEST)
+    try:
+        save(target)
+        manifest = Manifest(generation, settings, _synced_files(folder, target, known))
+        fresh.write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False), "utf-8")
+        _sync(fresh)
+        _name_last(folder)
+        os.replace(fresh, folder / _MANIFEST)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)  # what it may have in part is not linked to
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
     _sync(folder)
-    for old in folder.glob("gen-*"):
-        if old != target:
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the last `keep` generations, and those that somebody reads."""
+    for generation in kept(folder)[:-keep]:
+        with removing(generation_folder(folder, generation)) as free:
+            if free:
+                _manifest_of(folder, generation).unlink(missing_ok=True)
+                shutil.rmtree(generation_folder(folder, generation), ignore_errors=True)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return what a writer that was stopped left: only its own lock says that it was stopped."""
+    there = kept(folder)
+    parts = [path for path in folder.glob("gen-*") if _number(path) not in there]
+    parts += [path for path in folder.glob("manifest-*.json") if _number(path) not in there]
+    return [*parts, *folder.glob(f"{_MANIFEST}.new")]
+
+
+def clean(folder: Path) -> None:
+    """Remove what is left over, and say so in the log.  The caller holds the writer's lock."""
+    for path in leftovers(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        log.warning("removed %s from %s: its writer was stopped", path.name, folder)
 
 
 @contextmanager
@@ -179,6 +219,30 @@ def verify(folder: Path) -> list[str]:
     ]
 
 
+def _manifest_of(folder: Path, generation: int) -> Path:
+    """Return where the manifest of a generation is that is not the newest."""
+    return folder / f"manifest-{generation:06d}.json"
+
+
+def _number(path: Path) -> int:
+    """Return the generation in the name of a file or folder; -1 where there is none."""
+    digits = path.stem.partition("-")[2]
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _name_last(folder: Path) -> None:
+    """Give the manifest that will be replaced a name of its own."""
+    if not (folder / _MANIFEST).exists():
+        return
+    name = _manifest_of(folder, newest(folder))
+    name.unlink(missing_ok=True)
+    try:
+        os.link(folder / _MANIFEST, name)
+    except OSError:  # a disk that knows no links
+        shutil.copyfile(folder / _MANIFEST, name)
+        _sync(name)
+
+
 def _known_facts(folder: Path) -> dict[int, dict[str, Any]]:
     """Return what is known of the files of the last generation, by inode.
 
@@ -188,6 +252,25 @@ def _known_facts(folder: Path) -> dict[int, dict[str, Any]]:
         return {}
     paths = ((folder / name, facts) for name, facts in read(folder).files.items())
     return {path.stat().st_ino: facts for path, facts in paths}
+
+
+def _synced_files(
+    folder: Path, target: Path, known: dict[int, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Have the disk take the files of a generation, and return what the manifest says of them."""
+    files, folders = {}, [target, folder]
+    for path in sorted(target.rglob("*")):
+        if path.is_dir():
+            folders.append(path)
+            continue
+        facts = known.get(path.stat().st_ino)
+        if facts is None:
+            facts = _facts(path)
+            _sync(path)
+        files[path.relative_to(folder).as_posix()] = facts
+    for path in folders:
+        _sync(path)
+    return files
 
 
 def _facts(path: Path) -> dict[str, Any]:

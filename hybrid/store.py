@@ -13,8 +13,9 @@ import json
 import sqlite3
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ import numpy as np
 from hybrid.chunking import Chunk
 from hybrid.documents import Document
 from hybrid.errors import StoreError
-from indexes.candidates import Rows
+from hybrid.filters import Condition, Value
+from hybrid.metadata_keys import MetadataKeys, State
+from indexes.candidates import Mask, Rows
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
-    key INTEGER PRIMARY KEY,
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
     doc_id TEXT NOT NULL,
     title TEXT NOT NULL,
     text BLOB NOT NULL,
@@ -52,6 +55,16 @@ CREATE TABLE IF NOT EXISTS chunks (
 CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
 """
 
+_FOR_WRITERS = """
+CREATE INDEX IF NOT EXISTS labels ON documents (key, born, metadata);
+CREATE INDEX IF NOT EXISTS births ON documents (born);
+CREATE INDEX IF NOT EXISTS deaths ON documents (died) WHERE died IS NOT NULL;
+CREATE TABLE IF NOT EXISTS given (row INTEGER NOT NULL);
+"""
+# `given` has the last row that was given to a chunk, where chunks were purged.
+
+_DEAD = """(SELECT key FROM documents WHERE died IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM json_each(:kept) k WHERE born <= k.value AND died > k.value))"""
 _CACHE_KB = 1 << 16
 """What SQLite keeps of the file in memory.  It is not mapped: then a file that another process cuts
 short would end this one."""
@@ -131,11 +144,20 @@ class ChunkStore:
         The SQLite file, made when it is not there; None keeps all in memory.
     generation : int
         The generation to read, and to write when this is the writer.
+
+    Attributes
+    ----------
+    dirty : bool
+        Whether something was written that is in no committed generation.
+    lost : bool
+        Whether an error of the disk has taken back what was written since the last commit.
     """
 
     def __init__(self, path: Path | None = None, generation: int = 1) -> None:
         self.path, self.generation = path, generation
+        self.dirty = self.lost = False
         self._lock = threading.RLock()
+        self._keys = MetadataKeys()
         try:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
             weakref.finalize(self, self._db.close)
@@ -242,28 +264,115 @@ class ChunkStore:
         found = self._all(sql, rows=json.dumps([int(row) for row in rows]))
         return [indexed_text(title, bytes(text).decode()) for title, text in found]
 
-    def select(self, condition: str, values: dict[str, Any]) -> Rows:
-        """Return the rows of documents `d` for which an SQL condition with bound values holds."""
-        sql = f"""SELECT c.row FROM documents d JOIN chunks c ON d.key = c.document
-            WHERE ({condition}) AND {_SEEN}"""
-        return np.array([row for (row,) in self._all(sql, **values)], np.int64)
+    def allowed(self, condition: Condition) -> Mask:
+        """Return which rows that are seen a condition on the metadata lets through; do not write.
+
+        The mask has the length of the rows that were given so far.
+        """
+        with self._lock:
+            return self._keys.rows(self._each, self._state, condition)
+
+    def value_counts(self, names: tuple[str, ...], condition: Condition) -> Counter[Value]:
+        """Return how many of the documents that are seen and let through have each value."""
+        with self._lock:
+            return self._keys.counts(self._each, self._state, names, condition)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Make changes that come in as a whole or, when an error is raised, not at all.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.  When that has lost changes that came before, too, the
+            store takes no more.
+        """
+        with self._lock:
+            try:
+                if self.dirty and not self._db.in_transaction:
+                    self._check_kept()
+                if not self._db.in_transaction:
+                    self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute("SAVEPOINT change")
+            except sqlite3.Error as error:
+                raise self._refused(error) from error
+            next_row, self.dirty = self._next_row, True
+            try:
+                yield
+                self._db.execute("RELEASE change")
+            except BaseException as error:
+                self._next_row = next_row
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK TO change")
+                    self._db.execute("RELEASE change")
+                else:  # so says SQLite after some errors of the disk
+                    self.lost = True
+                if isinstance(error, sqlite3.Error):
+                    raise self._refused(error) from error
+                raise
 
     def commit(self) -> None:
-        """Make what was written durable, still in its generation."""
+        """Make what was written durable, still in its generation.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written; then it can be tried again.
+        """
         with self._lock:
-            self._db.commit()
+            self._check_kept()
+            try:
+                self._db.commit()
+            except sqlite3.Error as error:
+                raise self._refused(error) from error
 
     def discard(self, generation: int) -> None:
-        """Forget what was written after a generation, by a writer that did not come to commit."""
+        """Forget what was written after a generation, by a writer that did not come to commit.
+
+        Whoever writes to a file calls this first.
+        """
         with self._lock:
-            self._db.execute(
-                "DELETE FROM chunks WHERE document IN (SELECT key FROM documents WHERE born > ?)",
-                (generation,),
-            )
-            self._db.execute("DELETE FROM documents WHERE born > ?", (generation,))
-            self._db.execute("UPDATE documents SET died = NULL WHERE died > ?", (generation,))
-            self._db.commit()
-            self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
+            try:
+                self._db.rollback()
+                self._db.executescript(_FOR_WRITERS)
+                late = "(SELECT key FROM documents WHERE born > ?)"
+                self._db.execute(f"DELETE FROM chunks WHERE document IN {late}", (generation,))
+                self._db.execute("DELETE FROM documents WHERE born > ?", (generation,))
+                self._db.execute("UPDATE documents SET died = NULL WHERE died > ?", (generation,))
+                self._db.commit()
+            except sqlite3.Error as error:
+                raise self._refused(error) from error
+            last = "SELECT max(coalesce(max(row), -1), (SELECT coalesce(max(row), -1) FROM given))"
+            self._next_row = 1 + self._one(f"{last} FROM chunks")
+            self.dirty = self.lost = False
+            self._keys.back_to(generation)
+
+    def purge(self, kept: Sequence[int]) -> int:
+        """Remove documents that none of some generations sees, and give their room back.
+
+        Rows are not given again.
+
+        Returns
+        -------
+        int
+            How many documents were removed.
+        """
+        values = {"kept": json.dumps(list(kept))}
+        with self._lock:
+            try:
+                self._keys.back_to(-1)
+                self._db.execute("DELETE FROM given")
+                self._db.execute("INSERT INTO given VALUES (?)", (self._next_row - 1,))
+                self._db.execute(f"DELETE FROM chunks WHERE document IN {_DEAD}", values)
+                sql = f"DELETE FROM documents WHERE key IN {_DEAD}"
+                purged = self._db.execute(sql, values).rowcount
+                self._db.commit()
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                self._db.rollback()
+                raise self._refused(error) from error
+        return int(purged)
 
     def copy_to(self, path: Path) -> None:
         """Write the whole store to another SQLite file."""
@@ -277,9 +386,33 @@ class ChunkStore:
         with self._lock:
             self._db.close()
 
+    def _check_kept(self) -> None:
+        if self.lost:
+            raise StoreError(
+                f"expected the changes that are not committed in {self.path}, but an error of the "
+                f"disk has lost them: open the index again"
+            )
+
+    def _refused(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"cannot write to the chunk store {self.path}: {error}")
+
+    def read(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Return the records of a query in SQL that compares ``:generation`` itself."""
+        return self._all(sql, **values)
+
+    @property
+    def _state(self) -> State:
+        return self.generation, self._db.total_changes
+
+    def _each(self, sql: str, **values: Any) -> sqlite3.Cursor:
+        return self._db.execute(sql, {"generation": self.generation, **values})
+
     def _all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._db.execute(sql, {"generation": self.generation, **values}).fetchall()
+            try:
+                return self._db.execute(sql, {"generation": self.generation, **values}).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise StoreError(f"cannot read the chunk store {self.path}: {error}") from error
 
     def _one(self, sql: str) -> int:
         return int(self._all(sql)[0][0])

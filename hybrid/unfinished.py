@@ -8,9 +8,10 @@ from pathlib import Path
 from hybrid import snapshot
 from hybrid.encoders.cache import FILE_NAME
 from hybrid.errors import StoreError
+from hybrid.locking import LOCK_FILE, WriterLock
 
 _CACHE = f"{FILE_NAME}*"
-_PARTS = ("store.db*", "gen-*", "manifest.json.new", _CACHE)
+_PARTS = ("store.db*", "gen-*", "manifest.json.new", LOCK_FILE, _CACHE)
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -30,18 +31,21 @@ def clear(folder: Path, *, keep_cache: bool = True) -> None:
     StoreError
         If the build is still going on, in this process or in another.
     """
-    store = snapshot.store_file(folder)
-    if store.exists() and _is_locked(store):
+    lock = WriterLock(folder)
+    if not lock.try_take():
         raise StoreError(
             f"expected a folder that nobody writes to, but an index is being built in {folder}"
         )
-    for entry in list(folder.iterdir()):
-        if entry.match(_CACHE) and keep_cache:
-            continue
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    try:
+        for entry in list(folder.iterdir()):
+            if entry.match(_CACHE) and keep_cache:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    finally:
+        lock.release()
     if not any(folder.iterdir()):
         folder.rmdir()
 
@@ -56,14 +60,3 @@ def _is_ours(store: Path) -> bool:
     except sqlite3.DatabaseError:
         return False
     return not names or names >= {"documents", "chunks"}
-
-
-def _is_locked(store: Path) -> bool:
-    """Return whether somebody has written to a store, and did not commit yet."""
-    with closing(sqlite3.connect(store, timeout=0)) as db:
-        try:
-            db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        db.rollback()
-    return False

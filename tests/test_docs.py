@@ -72,6 +72,21 @@ def test_the_blocks_of_tuning_run_in_order(tmp_path, monkeypatch):
     assert len(session["probability"]) == 10
 
 
+def test_the_blocks_of_a_living_index_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    session, printed, checked = {}, None, 0
+    for kind, code in blocks("docs/living.md"):
+        if kind == "python":
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(compile(code, "living.md", "exec"), session)
+            printed = output.getvalue()
+        elif kind == "text":
+            assert printed == code
+            checked += 1
+    assert checked >= 3
+
+
 def run_command(line):
     program, *arguments = shlex.split(line)
     assert program == "hybrid"
