@@ -109,9 +109,9 @@ def verify(index: Path, quick: bool, as_json: bool) -> None:
 @click.argument("index", type=_FOLDER)
 @_JSON
 def repair(index: Path, as_json: bool) -> None:
-    """Build the indexes of INDEX again from its documents, if anything is wrong with them.
+    """Build the indexes of INDEX again where anything is wrong.
 
-    The documents are only read.
+    They are made from its documents, which are only read.
     """
     from hybrid.repairing import repair as mend
 
