@@ -51,6 +51,11 @@ def _first(source: Source, index: Path, options: SyncOptions) -> Synced:
     """Make an index of a folder; what is interrupted leaves none."""
     with new_index(index, {}) as retriever:
         synced = sync(retriever, source, **options)
+        if not len(retriever) and not options.get("allow_empty"):
+            raise ValueError(
+                f"expected documents in {source.path}, but there are none that can be read: is it "
+                f"the right folder? --allow-empty makes an empty index all the same"
+            )
         retriever.commit()
     return synced
 

@@ -109,10 +109,14 @@ def verify(
     ------
     FileNotFoundError
         If there is no such folder.
+    IndexFormatError
+        If it is no index at all.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"expected an index folder, but there is none at {folder}")
+    if not snapshot.store_file(folder).exists() and not any(folder.glob("manifest*.json")):
+        snapshot.parsed(folder, None)  # tells that it is no index; nothing is damaged
     looking = _Looking(folder, encoder, deep)
     looking.look()
     found = tuple(looking.findings)

@@ -110,3 +110,13 @@ def test_a_broken_file_is_one_line(place):
     assert done.exit_code == 1
     assert done.stderr.startswith("error: bad.jsonl, line 1: ")
     assert not (place / "copy").exists()
+
+
+def test_a_first_sync_of_nothing_makes_no_index(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run("sync", tmp_path / "empty", tmp_path / "index")
+    assert done.exit_code == 1
+    assert "is it the right folder?" in done.stderr
+    assert not (tmp_path / "index").exists()
+    done = run("sync", tmp_path / "empty", tmp_path / "index", "--allow-empty")
+    assert done.exit_code == 0, done.output

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hybrid
-from hybrid.errors import StoreError
+from hybrid.errors import IndexFormatError, StoreError
 from hybrid.repairing import repair
 from hybrid.verifying import verify
 from tests.hybrid.conftest import TEXTS
@@ -88,3 +88,9 @@ def test_a_vector_that_is_not_finite_is_found(tmp_path, encoder):
     np.save(vectors, array)
     parts = {f.part for f in verify(folder, encoder=encoder, deep=False).findings}
     assert parts == {"dense"}
+
+
+def test_what_is_no_index_is_not_called_damaged(tmp_path):
+    (tmp_path / "notes.txt").write_text("cats")
+    with pytest.raises(IndexFormatError, match="expected an index folder"):
+        verify(tmp_path)
