@@ -7,7 +7,7 @@ from hybrid.analyzers import as_analyzer, detected
 from hybrid.documents import ReadReport
 from hybrid.judgements import read_beir_queries, read_qrels
 from hybrid.readers import read_beir
-from hybrid.store import indexed_text
+from hybrid.stored_chunks import indexed_text
 from hybrid.text_analyzer import TextAnalyzer
 
 

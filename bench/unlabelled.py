@@ -23,7 +23,7 @@ from hybrid.encoders.base import Encoder
 from hybrid.judgements import read_beir_queries, read_qrels
 from hybrid.readers import read_beir
 from hybrid.significance import paired_differences
-from hybrid.store import indexed_text
+from hybrid.stored_chunks import indexed_text
 from hybrid.unlabelled import estimate
 
 MEASURE = "nDCG@10"

@@ -34,7 +34,8 @@ from hybrid.portable import (
 )
 from hybrid.retriever import Retriever
 from hybrid.settings import BM25, Dense
-from hybrid.store import ChunkStore, indexed_text
+from hybrid.store import ChunkStore
+from hybrid.stored_chunks import indexed_text
 from hybrid.text_analyzer import TextAnalyzer
 from indexes import DenseIndex, LexicalIndex, MultiVectorIndex
 from indexes.token_blocks import Block, Storage

@@ -14,7 +14,8 @@ from hybrid.hooks import timed
 from hybrid.indexing import Indexes
 from hybrid.results import Added
 from hybrid.settings import BM25, Choices, Dense
-from hybrid.store import ChunkStore, indexed_text
+from hybrid.store import ChunkStore
+from hybrid.stored_chunks import indexed_text
 from hybrid.text_analyzer import TextAnalyzer
 from hybrid.turns import Turns
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion import Certificate, Fused, Parts
-from hybrid.store import StoredChunk
+from hybrid.stored_chunks import StoredChunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,112 +26,21 @@ from hybrid.documents import Document
 from hybrid.errors import StoreError
 from hybrid.filters import Condition, Value
 from hybrid.metadata_keys import MetadataKeys, State
+from hybrid.store_schema import DEAD, FOR_WRITERS, SCHEMA, SEEN
+from hybrid.stored_chunks import (
+    COLUMNS,
+    Change,
+    IndexedText,
+    StoredChunk,
+    byte_places,
+    indexed_text,
+    stored,
+)
 from indexes.candidates import Mask, Rows
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    doc_id TEXT NOT NULL,
-    title TEXT NOT NULL,
-    text BLOB NOT NULL,
-    metadata TEXT NOT NULL,
-    format TEXT NOT NULL,
-    hash TEXT NOT NULL,
-    born INTEGER NOT NULL,
-    died INTEGER
-);
-CREATE UNIQUE INDEX IF NOT EXISTS living ON documents (doc_id) WHERE died IS NULL;
-CREATE INDEX IF NOT EXISTS names ON documents (doc_id);
-CREATE TABLE IF NOT EXISTS chunks (
-    row INTEGER PRIMARY KEY,
-    document INTEGER NOT NULL REFERENCES documents (key),
-    ordinal INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    end INTEGER NOT NULL,
-    first_byte INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
-"""
-
-_FOR_WRITERS = """
-CREATE INDEX IF NOT EXISTS labels ON documents (key, born, metadata);
-CREATE INDEX IF NOT EXISTS births ON documents (born);
-CREATE INDEX IF NOT EXISTS deaths ON documents (died) WHERE died IS NOT NULL;
-CREATE TABLE IF NOT EXISTS given (row INTEGER NOT NULL);
-"""
-# `given` has the last row that was given to a chunk, where chunks were purged.
-
-_DEAD = """(SELECT key FROM documents WHERE died IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM json_each(:kept) k WHERE born <= k.value AND died > k.value))"""
 _CACHE_KB = 1 << 16
 """What SQLite keeps of the file in memory.  It is not mapped: then a file that another process cuts
 short would end this one."""
-
-_SEEN = "d.born <= :generation AND (d.died IS NULL OR d.died > :generation)"
-_CHUNK = """
-    c.row, d.doc_id, c.ordinal, substr(d.text, c.first_byte + 1, c.bytes), c.start, c.end,
-    d.title, d.metadata
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """A chunk as the store holds it, with what it shares with its document.
-
-    Attributes
-    ----------
-    row : int
-        Its number in every index; never reused.
-    doc_id, ordinal, text, start, end
-        As in `Chunk`: ``text == document.text[start:end]``.
-    title : str
-        The document's title.
-    metadata : dict
-        The document's metadata.
-    """
-
-    row: int
-    doc_id: str
-    ordinal: int
-    text: str
-    start: int
-    end: int
-    title: str
-    metadata: dict[str, Any]
-
-    @property
-    def chunk_id(self) -> str:
-        """The stable name of the chunk: ``doc_id#ordinal``."""
-        return f"{self.doc_id}#{self.ordinal}"
-
-
-class IndexedText(str):
-    """What the indexes see of a chunk: the title on a line of its own, then the text.
-
-    Attributes
-    ----------
-    title_end : int
-        How much of it is the title.
-    """
-
-    __slots__ = ("title_end",)
-    title_end: int
-
-
-def indexed_text(title: str, text: str) -> IndexedText:
-    """Return a title, which may be empty, and a text as the indexes see them."""
-    both = IndexedText(f"{title}\n{text}" if title else text)
-    both.title_end = len(title)
-    return both
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one document did to the rows."""
-
-    added: tuple[int, ...] = ()
-    removed: tuple[int, ...] = ()
 
 
 class ChunkStore:
@@ -163,7 +71,7 @@ class ChunkStore:
             weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open the chunk store {path}: {error}") from error
         self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
@@ -171,16 +79,16 @@ class ChunkStore:
     def __len__(self) -> int:
         """Return the number of chunks that are seen."""
         return self._one(
-            f"SELECT count(*) FROM chunks c JOIN documents d ON d.key = c.document WHERE {_SEEN}"
+            f"SELECT count(*) FROM chunks c JOIN documents d ON d.key = c.document WHERE {SEEN}"
         )
 
     def count_documents(self) -> int:
         """Return the number of documents that are seen."""
-        return self._one(f"SELECT count(*) FROM documents d WHERE {_SEEN}")
+        return self._one(f"SELECT count(*) FROM documents d WHERE {SEEN}")
 
     def hash_of(self, doc_id: str) -> str | None:
         """Return the content hash of a document, or None when it is not there."""
-        sql = f"SELECT hash FROM documents d WHERE d.doc_id = :doc_id AND {_SEEN}"
+        sql = f"SELECT hash FROM documents d WHERE d.doc_id = :doc_id AND {SEEN}"
         found = self._all(sql, doc_id=doc_id)
         return str(found[0][0]) if found else None
 
@@ -202,7 +110,7 @@ class ChunkStore:
                 ),
             ).lastrowid
             added = range(self._next_row, self._next_row + len(chunks))
-            places = zip(added, _byte_places(document.text, chunks), chunks, strict=True)
+            places = zip(added, byte_places(document.text, chunks), chunks, strict=True)
             self._db.executemany(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((row, key, c.ordinal, c.start, c.end, *place) for row, place, c in places),
@@ -223,13 +131,13 @@ class ChunkStore:
     def rows_of(self, doc_id: str) -> tuple[int, ...]:
         """Return the rows of a document's chunks, in their order."""
         sql = f"""SELECT c.row FROM chunks c JOIN documents d ON d.key = c.document
-            WHERE d.doc_id = :doc_id AND {_SEEN} ORDER BY c.ordinal"""
+            WHERE d.doc_id = :doc_id AND {SEEN} ORDER BY c.ordinal"""
         return tuple(row for (row,) in self._all(sql, doc_id=doc_id))
 
     def rows(self) -> Rows:
         """Return all rows that are seen, ascending."""
         sql = f"""SELECT c.row FROM chunks c JOIN documents d ON d.key = c.document
-            WHERE {_SEEN} ORDER BY c.row"""
+            WHERE {SEEN} ORDER BY c.row"""
         return np.array([row for (row,) in self._all(sql)], np.int64)
 
     def chunks(self, rows: Iterable[int]) -> list[StoredChunk]:
@@ -241,10 +149,10 @@ class ChunkStore:
             If a row is not seen: an index and the store have drifted apart.
         """
         wanted = [int(row) for row in rows]
-        sql = f"""SELECT {_CHUNK} FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
-            JOIN documents d ON d.key = c.document WHERE {_SEEN} ORDER BY j.key"""
+        sql = f"""SELECT {COLUMNS} FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
+            JOIN documents d ON d.key = c.document WHERE {SEEN} ORDER BY j.key"""
         parsed: dict[str, dict[str, Any]] = {}  # the metadata of a document, once for its chunks
-        found = [_stored(record, parsed) for record in self._all(sql, rows=json.dumps(wanted))]
+        found = [stored(record, parsed) for record in self._all(sql, rows=json.dumps(wanted))]
         if len(found) < len(wanted):
             missing = sorted(set(wanted) - {chunk.row for chunk in found})
             raise StoreError(f"expected row {missing[0]} in the store, but it is not there")
@@ -334,7 +242,7 @@ class ChunkStore:
         with self._lock:
             try:
                 self._db.rollback()
-                self._db.executescript(_FOR_WRITERS)
+                self._db.executescript(FOR_WRITERS)
                 late = "(SELECT key FROM documents WHERE born > ?)"
                 self._db.execute(f"DELETE FROM chunks WHERE document IN {late}", (generation,))
                 self._db.execute("DELETE FROM documents WHERE born > ?", (generation,))
@@ -363,8 +271,8 @@ class ChunkStore:
                 self._keys.back_to(-1)
                 self._db.execute("DELETE FROM given")
                 self._db.execute("INSERT INTO given VALUES (?)", (self._next_row - 1,))
-                self._db.execute(f"DELETE FROM chunks WHERE document IN {_DEAD}", values)
-                sql = f"DELETE FROM documents WHERE key IN {_DEAD}"
+                self._db.execute(f"DELETE FROM chunks WHERE document IN {DEAD}", values)
+                sql = f"DELETE FROM documents WHERE key IN {DEAD}"
                 purged = self._db.execute(sql, values).rowcount
                 self._db.commit()
                 self._db.execute("VACUUM")
@@ -416,21 +324,3 @@ class ChunkStore:
 
     def _one(self, sql: str) -> int:
         return int(self._all(sql)[0][0])
-
-
-def _byte_places(text: str, chunks: Sequence[Chunk]) -> Iterator[tuple[int, int]]:
-    """Yield the first byte and the number of bytes of each chunk, for chunks in order."""
-    character = byte = 0
-    for chunk in chunks:
-        byte += len(text[character : chunk.start].encode())
-        character = chunk.start
-        yield byte, len(chunk.text.encode())
-
-
-def _stored(record: tuple[Any, ...], parsed: dict[str, dict[str, Any]]) -> StoredChunk:
-    row, doc_id, ordinal, text, start, end, title, metadata = record
-    if metadata not in parsed:
-        parsed[metadata] = json.loads(metadata)
-    return StoredChunk(
-        row, doc_id, ordinal, bytes(text).decode(), start, end, title, parsed[metadata]
-    )

@@ -11,7 +11,7 @@ from hybrid import analysis as prose_module
 from hybrid import code_analysis as code_module
 from hybrid.analyzers import as_analyzer, detected, from_settings, reopen
 from hybrid.cli import main
-from hybrid.store import indexed_text
+from hybrid.stored_chunks import indexed_text
 from tests.hybrid.test_code_detection import CODE
 
 ANALYZERS = [
