@@ -1,24 +1,19 @@
 """The values that some documents have under one key, as numbers in the order of the values."""
 
 import bisect
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.filters import MOMENT, NULL, NUMBER, TEXT, TRUTH, KeyTest, Value, moment_of
+from hybrid.filters import MOMENT, NULL, TEXT, KeyTest, Value, moment_of
+from hybrid.ordered_values import NO_VALUE, Codes, Values, narrow
 from indexes.candidates import Mask
 
-OTHER = 5
-"""The kind of what is there and cannot be compared: a mapping, or a list without a value."""
+NO_MOMENT = np.iinfo(np.int64).min
+"""Stands for a point in time where a text is none."""
 
-_KINDS = OTHER + 1
-NO_VALUE = ...  # stands for it
-_KIND = {type(None): NULL, bool: TRUTH, int: NUMBER, float: NUMBER, str: TEXT}
-_VALUE_BYTES = 100  # about what a distinct value takes
-_NO_MOMENT = np.iinfo(np.int64).min
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "$gt": np.greater, "$gte": np.greater_equal, "$lt": np.less, "$lte": np.less_equal
 }  # fmt: skip
@@ -29,54 +24,34 @@ class Part:
 
     Parameters
     ----------
-    documents : ndarray of int64, shape (n,)
+    documents : range or ndarray of int64, shape (n,)
         Ascending; a document stands once for each of its values.
-    codes : ndarray of int32, shape (n,)
-        The values, by their places.
-    values : list
-        Distinct values by kind, ascending within each.
+    codes : ndarray of uint8, uint16 or uint32, shape (n,)
+        The numbers of the values.
+    values : Values
+    moments : ndarray of int64, shape (texts,), optional
+        The points in time that the texts are, or `NO_MOMENT`.
     """
 
     def __init__(
-        self, documents: NDArray[np.int64], codes: NDArray[np.int32], values: list[Any]
+        self,
+        documents: range | NDArray[np.int64],
+        codes: Codes,
+        values: Values,
+        moments: NDArray[np.int64] | None = None,
     ) -> None:
         self.documents, self.codes, self.values = documents, codes, values
-        self._ends = np.bincount(_kinds(values), minlength=_KINDS).cumsum().tolist()
-        self._moments: NDArray[np.int64] | None = None
-        dense = len(documents) > 0 and bool((np.diff(documents) == 1).all())
-        self._span = slice(documents[0], documents[-1] + 1) if dense else None
+        self._moments = moments
 
     @classmethod
-    def of(cls, documents: NDArray[np.int64], texts: Sequence[str], names: Sequence[str]) -> Self:
-        """Return what documents hold.
-
-        Parameters
-        ----------
-        documents : ndarray of int64, shape (n,)
-            Ascending.
-        texts : sequence of str
-            Under the first name of the key, as JSON.
-        names : sequence of str
-            The other names of the key.
-        """
-        numbers: dict[str, int] = {}
-        found = (numbers.setdefault(text, len(numbers)) for text in texts)
-        which = np.fromiter(found, np.int64, len(texts))
-        held = json.loads(f"[{','.join(numbers)}]")
-        if not names and not {list, dict} & set(map(type, held)):
-            codes, values = _encoded(held)
-            return cls(documents, codes[which], values)
-        under = [_values_of(value, names) for value in held]
-        flat, values = _encoded([value for some in under for value in some])
-        owners = np.repeat(np.arange(len(under)), [len(some) for some in under])
-        many = max(len(values), 1)
-        pairs = np.sort(owners * many + flat, kind="stable")  # they are sorted but for a few
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # a value once for each text
-        flat = (pairs % many).astype(np.int32)
-        counts = np.bincount(pairs // many, minlength=len(under))
-        starts, times = (counts.cumsum() - counts)[which], counts[which]
-        steps = np.arange(times.sum()) - np.repeat(times.cumsum() - times, times)
-        return cls(np.repeat(documents, times), flat[np.repeat(starts, times) + steps], values)
+    def of(cls, documents: Sequence[int], values: Sequence[Any]) -> Self:
+        """Return what documents hold: ascending, each once for every value under the key."""
+        distinct = Values.of(values)
+        keys, codes = np.array(documents, np.int64), distinct.numbers_of(values)
+        if len(keys) > 1 and not (np.diff(keys) > 0).all():  # some have a value more than once
+            pairs = np.unique(keys * len(distinct) + codes)
+            keys, codes = pairs // len(distinct), narrow(pairs % len(distinct), len(distinct))
+        return cls(_as_range(keys), codes, distinct)
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -84,29 +59,45 @@ class Part:
     @property
     def bytes(self) -> int:
         """About what it takes in memory."""
-        return self.documents.nbytes + self.codes.nbytes + _VALUE_BYTES * len(self.values)
+        held = 0 if isinstance(self.documents, range) else self.documents.nbytes
+        return held + self.codes.nbytes + self.values.bytes
 
-    def kind_of(self, code: int) -> int:
-        """Return the kind of a value."""
-        return bisect.bisect_right(self._ends, code)
+    @property
+    def moments(self) -> NDArray[np.int64]:
+        """The points in time that the texts are."""
+        if self._moments is None:
+            found = map(moment_of, self.values.sections[TEXT])
+            self._moments = np.array([NO_MOMENT if at is None else at for at in found], np.int64)
+        return self._moments
 
     def joined(self, other: "Part") -> "Part":
         """Return this part and one of later documents as one."""
-        codes, values = _encoded(self.values + other.values)
-        ours, theirs = codes[: len(self.values)], codes[len(self.values) :]
+        values = self.values.joined(other.values)
+        codes = [part.values.moved_to(values)[part.codes] for part in (self, other)]
         documents = np.concatenate([self.documents, other.documents])
-        return Part(documents, np.concatenate([ours[self.codes], theirs[other.codes]]), values)
+        return Part(_as_range(documents), narrow(np.concatenate(codes), len(values)), values)
+
+    def only(self, live: Mask) -> "Part":
+        """Return what those documents hold that are marked, by their keys."""
+        documents = np.asarray(self.documents, np.int64)
+        kept = live[documents]
+        codes = self.codes[kept]
+        present = np.bincount(codes, minlength=len(self.values)) > 0
+        values, numbers = self.values.only(present), present.cumsum() - 1
+        return Part(_as_range(documents[kept]), narrow(numbers[codes], len(values)), values)
 
     def mark(self, test: KeyTest, mask: Mask) -> None:
         """Mark the documents that pass a test, in a mask by documents."""
         between = self._between(test)
         if between is None:
             passing = self._passing(test)[self.codes]
+        elif between.start >= between.stop:
+            return
         else:  # one comparison: what is below the first wraps around to a large number
-            first, count = np.uint32(between.start), np.uint32(between.stop - between.start)
-            passing = self.codes.view(np.uint32) - first < count
-        if self._span is not None:
-            mask[self._span] = passing
+            first = self.codes.dtype.type(between.start)
+            passing = self.codes - first < between.stop - between.start
+        if isinstance(self.documents, range):
+            mask[self.documents.start : self.documents.stop] = passing
         else:
             mask[self.documents[passing]] = True
 
@@ -119,11 +110,12 @@ class Part:
         ((kind, wanted),) = test.values
         if kind == MOMENT:
             return None
-        section = self._section(kind)
+        section = self.values.section(kind)
         if kind == NULL:
             return section
-        low = bisect.bisect_left(self.values, wanted, section.start, section.stop)
-        high = bisect.bisect_right(self.values, wanted, section.start, section.stop)
+        some = self.values.sections[kind]
+        low = section.start + bisect.bisect_left(some, wanted)
+        high = section.start + bisect.bisect_right(some, wanted)
         return {
             "$in": slice(low, high),
             "$gt": slice(high, section.stop),
@@ -136,20 +128,19 @@ class Part:
         """Return which of the values pass, where these may stand anywhere."""
         passing = np.zeros(len(self.values), np.bool_)
         if test.operator == "$in":
-            known = self._known(test.values) if len(test.values) > len(self.values) else test.values
-            self._mark_equal(known, passing)
+            many = len(test.values) > len(self.values) // _CHEAPER
+            self._mark_equal(self._known(test.values) if many else test.values, passing)
             return passing
         ((_, wanted),) = test.values
-        moments = self._known_moments()
-        fits = _COMPARE[test.operator](moments, wanted) & (moments != _NO_MOMENT)
-        passing[self._section(TEXT)] = fits
+        fits = _COMPARE[test.operator](self.moments, wanted) & (self.moments != NO_MOMENT)
+        passing[self.values.section(TEXT)] = fits
         return passing
 
-    def _known(self, wanted: frozenset[Value]) -> list[Value]:
+    def _known(self, wanted: frozenset[Value]) -> Iterable[Value]:
         """Return what can be equal to a value here, of a long list."""
-        present = ((self.kind_of(code), value) for code, value in enumerate(self.values))
-        moments = [value for value in wanted if value[0] == MOMENT]
-        return moments + [value for value in present if value in wanted]
+        yield from (value for value in wanted if value[0] == MOMENT)
+        for kind, some in enumerate(self.values.sections):
+            yield from ((kind, value) for value in some if (kind, value) in wanted)
 
     def _mark_equal(self, wanted: Iterable[Value], passing: Mask) -> None:
         """Mark the values that are equal to some."""
@@ -158,62 +149,38 @@ class Part:
             if kind == MOMENT:
                 moments.append(value)
                 continue
-            section = self._section(kind)
+            section, some = self.values.section(kind), self.values.sections[kind]
             if kind == NULL:
                 passing[section] = True
                 continue
-            at = bisect.bisect_left(self.values, value, section.start, section.stop)
-            if at < section.stop and self.values[at] == value:
-                passing[at] = True
+            at = bisect.bisect_left(some, value)
+            if at < len(some) and some[at] == value:
+                passing[section.start + at] = True
         if moments:
-            passing[self._section(TEXT)] |= np.isin(self._known_moments(), moments)
-
-    def _section(self, kind: int) -> slice:
-        """Return where the values of a kind are."""
-        return slice(self._ends[kind - 1] if kind else 0, self._ends[kind])
-
-    def _known_moments(self) -> NDArray[np.int64]:
-        """Return the points in time that the texts are."""
-        if self._moments is None:
-            found = map(moment_of, self.values[self._section(TEXT)])
-            self._moments = np.array([_NO_MOMENT if at is None else at for at in found], np.int64)
-        return self._moments
+            passing[self.values.section(TEXT)] |= np.isin(self.moments, moments)
 
 
-def values_under(metadata: Any, name: str) -> str | None:
-    """Return what stands under a name, as JSON; None when there is nothing."""
-    return json.dumps(metadata[name], ensure_ascii=False) if name in metadata else None
+_CHEAPER = 10  # looking a value up in a set costs less than a search among the values
 
 
-def _values_of(found: Any, names: Sequence[str]) -> list[Any]:
-    """Return the values below `found` under further names; what cannot be compared, as it is."""
-    listed = found if isinstance(found, list) else [found]
-    if not names:
-        return listed or [NO_VALUE]
-    inner = [one[names[0]] for one in listed if isinstance(one, dict) and names[0] in one]
-    return [value for one in inner for value in _values_of(one, names[1:])]
+def values_under(metadata: Any, names: Sequence[str]) -> list[Any]:
+    """Return the values under a key; those of lists one by one, `NO_VALUE` for an empty one."""
+    found = [metadata]
+    for name in names:
+        inner = (one for some in found for one in (some if isinstance(some, list) else [some]))
+        found = [one[name] for one in inner if isinstance(one, dict) and name in one]
+    return [value for some in found for value in listed(some)]
 
 
-def _kinds(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Return the kind of each of some JSON values."""
-    return np.fromiter((_KIND.get(kind, OTHER) for kind in map(type, values)), np.int64)
+def listed(found: Any) -> list[Any]:
+    """Return what stands under a key as its values."""
+    if isinstance(found, list):
+        return found or [NO_VALUE]
+    return [found]
 
 
-def _encoded(values: list[Any]) -> tuple[NDArray[np.int32], list[Any]]:
-    """Return the place of each of some JSON values among the distinct ones, and these in order."""
-    kinds = _kinds(values)
-    codes, ordered = np.empty(len(values), np.int32), list[Any]()
-    for kind in range(_KINDS):
-        at = np.flatnonzero(kinds == kind)
-        if not len(at):
-            continue
-        if kind in (NULL, OTHER):
-            codes[at] = len(ordered)
-            ordered.append(None if kind == NULL else NO_VALUE)
-            continue
-        some = values if len(at) == len(values) else [values[place] for place in at.tolist()]
-        distinct = sorted(set(some))
-        places = dict(zip(distinct, range(len(ordered), len(ordered) + len(distinct)), strict=True))
-        codes[at] = np.fromiter(map(places.__getitem__, some), np.int32, len(some))
-        ordered += distinct
-    return codes, ordered
+def _as_range(documents: NDArray[np.int64]) -> range | NDArray[np.int64]:
+    """Return ascending documents as a range, if they are one."""
+    if len(documents) and (np.diff(documents) == 1).all():
+        return range(int(documents[0]), int(documents[-1]) + 1)
+    return documents

@@ -1,26 +1,32 @@
-"""Metadata by key, in memory, for masks of rows.
+"""Metadata by key, in columns, for masks of rows.
 
-A key is read from the store when a condition first names it: the distinct values in their order,
-and for every document the numbers of its values.  So a test is a look at the distinct values
-and one pass over an array.  What was read stays: a stored document never changes, so after a
-change only the documents that are new are read.
+A column has the distinct values under a key in their order, and for every document the numbers of
+its values.  So a test is a look at the distinct values and one pass over an array.  A stored
+document never changes: columns come in batches of documents, which are written once, with the
+generation in which they came (docs/adr/0016).  Documents that are not committed yet are read from
+the store when a condition asks; so are rare kinds of keys that have no column.
 
-All that SQL is given is a number of a document, or a key as a bound value.
+All that SQL is given is numbers of documents.
 """
 
 import json
-import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.damaged import told_as_damage
 from hybrid.filters import AllOf, Condition, KeyTest, Not, Value
-from hybrid.key_values import NO_VALUE, OTHER, Part, values_under
+from hybrid.key_values import Part
+from hybrid.metadata_batches import MOST_DOCUMENTS, Batch, Names, batch_of, column_of
+from hybrid.metadata_files import open_batch, save_batch
+from hybrid.ordered_values import NO_VALUE, OTHER
 from indexes.candidates import Mask
+from indexes.opened import check, facts_in, listed, opened, whole
 
 Read = Callable[..., Iterator[tuple[Any, ...]]]
 """Runs SQL with bound values at the store's generation and returns what it finds."""
@@ -34,22 +40,30 @@ MOST_MASKS = 16
 MOST_VALUES = 10_000
 """Of a condition that is remembered."""
 
-MOST_BYTES = 1 << 30
-"""About what keys may take in memory; those that were not asked for the longest go first."""
+MOST_BYTES = 1 << 28
+"""About what keys without columns may take in memory; what was not asked for longest goes first."""
 
-_DOCUMENTS = "FROM documents WHERE key > :first AND key <= :last ORDER BY key"
+_SPARSE = 0.75  # a batch of which fewer documents live is written anew when an index is compacted
+_DOCUMENTS = """SELECT key, metadata FROM documents
+    WHERE key > :first AND key <= :last ORDER BY key LIMIT :most"""
 _LAST = "SELECT key FROM documents WHERE born <= :generation ORDER BY key DESC LIMIT 1"
 _DIED = "SELECT key FROM documents WHERE died >= :since AND died <= :generation"
-_CHUNKS = "SELECT row, document FROM chunks WHERE row >= :row AND +document <= :last ORDER BY row"
+_CHUNKS = "SELECT row, document FROM chunks WHERE row >= :row ORDER BY row"
 
 
 class MetadataKeys:
     """What conditions need to know of the documents of one store.
 
-    A generation that it is asked for is never written again, unless `back_to` says so.
+    Parameters
+    ----------
+    folder : Path, optional
+        What `save` wrote at a generation.  It is opened with the first condition.
+    generation : int
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None, generation: int = 0) -> None:
+        self._folder = folder if folder is not None and folder.is_dir() else None
+        self._saved_at = generation
         self._forget()
 
     def back_to(self, generation: int) -> None:
@@ -60,9 +74,8 @@ class MetadataKeys:
     def _forget(self) -> None:
         self._state: State | None = None
         self._live: Mask = np.zeros(1, np.bool_)  # of documents by their key, from 1; any in gaps
-        self._document: NDArray[np.int64] = np.zeros(0, np.int64)  # of each row; 0: none
-        self._shift: int | None = None  # from rows to documents, where each has one chunk
-        self._columns: OrderedDict[tuple[str, ...], Column] = OrderedDict()
+        self._batches: list[Batch] = []
+        self._others: OrderedDict[tuple[Names, int], Part] = OrderedDict()
         self._masks: OrderedDict[Condition, Mask] = OrderedDict()
 
     def rows(self, read: Read, state: State, condition: Condition) -> Mask:
@@ -80,6 +93,11 @@ class MetadataKeys:
         -------
         ndarray of bool, shape (rows,)
             Not to be written to.
+
+        Raises
+        ------
+        IndexFormatError
+            If files of columns are damaged.
         """
         self._keep_up(read, state)
         mask = self._masks.pop(condition, None)
@@ -95,27 +113,72 @@ class MetadataKeys:
         """Return which documents a condition lets through, by their keys."""
         self._keep_up(read, state)
         mask = self._evaluated(read, condition) & self._live
-        while sum(column.bytes for column in self._columns.values()) > MOST_BYTES:
-            self._columns.popitem(last=False)
+        while sum(part.bytes for part in self._others.values()) > MOST_BYTES:
+            self._others.popitem(last=False)
         return mask
 
     def counts(
-        self, read: Read, state: State, names: tuple[str, ...], condition: Condition
+        self, read: Read, state: State, names: Names, condition: Condition
     ) -> Counter[Value]:
         """Return in how many of the documents that a condition lets through each value stands."""
         mask = self.documents(read, state, condition)
         found: Counter[Value] = Counter()
-        for part in self._column(read, names).parts:
-            numbers = np.bincount(part.codes[mask[part.documents]], minlength=len(part.values))
+        for part in self._parts(read, names):
+            passing = part.codes[mask[np.asarray(part.documents, np.int64)]]
+            numbers = np.bincount(passing, minlength=len(part.values))
             for code in np.flatnonzero(numbers).tolist():
-                found[part.kind_of(code), part.values[code]] += int(numbers[code])
+                found[part.values.kind_of(code), part.values[code]] += int(numbers[code])
         del found[OTHER, NO_VALUE]
         return found
+
+    def thin(self, read: Read, state: State) -> None:
+        """Drop what dead documents held from batches in which many are dead."""
+        self._keep_up(read, state)
+        batches, self._batches = self._batches, []
+        for batch in batches:
+            live = int(self._live[batch.first : batch.last + 1].sum())
+            self._append(batch.only(self._live) if live < _SPARSE * batch.size else batch)
+
+    def save(self, read: Read, state: State, folder: Path) -> None:
+        """Write the columns at a generation; files that were written before are linked.
+
+        Parameters
+        ----------
+        read, state
+            As for `rows`.
+        folder : Path
+            Exists, and is empty.
+        """
+        self._keep_up(read, state)
+        names = [f"batch-{number:04d}" for number in range(len(self._batches))]
+        for name, batch in zip(names, self._batches, strict=True):
+            save_batch(batch, folder / name)
+        np.save(folder / "live.npy", np.packbits(self._live), allow_pickle=False)
+        facts = {"batches": names, "documents": len(self._live)}
+        (folder / "metadata.json").write_text(json.dumps(facts), "utf-8")
+
+    def _open(self, folder: Path) -> None:
+        facts = facts_in(folder / "metadata.json")
+        for name in listed(facts, "batches"):
+            check(isinstance(name, str) and name.isascii(), "names of batches")
+            check(name.replace("-", "").isalnum(), "names of batches without a path")
+            batch = open_batch(folder / name)
+            check(batch.first >= len(self._live), "batches one after the other")
+            check(not self._batches or batch.row >= self._batches[-1].end, "rows that ascend")
+            self._batches.append(batch)
+            self._live = np.zeros(batch.last + 1, np.bool_)
+        packed = opened(folder / "live.npy", "|u1", (-(-len(self._live) // 8),), mode=None)
+        whole(facts.get("documents"), "the number of documents", len(self._live), len(self._live))
+        self._live = np.unpackbits(packed, count=len(self._live)).view(np.bool_)
+        self._state = self._saved_at, -1
 
     def _keep_up(self, read: Read, state: State) -> None:
         """Take in what was added and deleted since the last state."""
         if state == self._state:
             return
+        if self._state is None and self._folder is not None and self._saved_at <= state[0]:
+            with told_as_damage(self._folder.parent):
+                self._open(self._folder)
         since = 0 if self._state is None else self._state[0]
         if since > state[0]:
             self._forget()
@@ -124,105 +187,74 @@ class MetadataKeys:
         last = max((key for (key,) in read(_LAST)), default=known)
         if last > known:
             self._live = np.append(self._live, np.ones(last - known, np.bool_))
-            known = len(self._document)
-            rows, documents = _numbers(read(_CHUNKS, row=known, last=last)).reshape(-1, 2).T
-            more = np.zeros(int(rows.max(initial=known - 1)) + 1 - known, np.int64)
-            more[rows - known] = documents
-            self._document = np.append(self._document, more)
-            self._shift = _shift_of(self._document)
+            self._extend(read, known, last)
         self._live[_numbers(read(_DIED, since=since))] = False
         self._masks.clear()
         self._state = state
 
+    def _extend(self, read: Read, known: int, last: int) -> None:
+        """Make batches of the documents after one, up to another."""
+        while known < last:
+            span = {"first": known, "last": last, "most": MOST_DOCUMENTS}
+            documents = list(read(_DOCUMENTS, **span))
+            if not documents:
+                break
+            known, row = documents[-1][0], self._batches[-1].end if self._batches else 0
+            self._append(batch_of(documents, _up_to(read(_CHUNKS, row=row), known), row))
+
+    def _append(self, batch: Batch) -> None:
+        """Add a batch, and join the last ones when as much has come again."""
+        self._batches.append(batch)
+        while len(self._batches) > 1:
+            before, after = self._batches[-2:]
+            if before.size > 2 * after.size or before.size + after.size > MOST_DOCUMENTS:
+                break
+            self._batches[-2:] = [before.joined(after)]
+
     def _by_row(self, documents: Mask) -> Mask:
         """Return a mask of rows for one of documents."""
-        if self._shift is not None:
-            return documents[self._shift : self._shift + len(self._document)]
-        return documents[self._document]
+        pieces: list[Mask] = []
+        end = 0
+        for batch in self._batches:
+            if batch.row > end:
+                pieces.append(np.zeros(batch.row - end, np.bool_))
+            pieces.append(batch.by_row(documents))
+            end = batch.end
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.bool_)
 
     def _evaluated(self, read: Read, condition: Condition) -> Mask:
         if isinstance(condition, KeyTest):
             mask = np.zeros(len(self._live), np.bool_)
-            self._column(read, condition.names).mark(condition, mask)
+            for part in self._parts(read, condition.names):
+                part.mark(condition, mask)
             return mask
         if isinstance(condition, Not):
             return ~self._evaluated(read, condition.part)
         every = isinstance(condition, AllOf)
         mask = np.full(len(self._live), every)
-        for part in condition.parts:
-            combine = np.logical_and if every else np.logical_or
-            combine(mask, self._evaluated(read, part), out=mask)
+        combine = np.logical_and if every else np.logical_or
+        for inner in condition.parts:
+            combine(mask, self._evaluated(read, inner), out=mask)
         return mask
 
-    def _column(self, read: Read, names: tuple[str, ...]) -> "Column":
-        column = self._columns.setdefault(names, Column(names))
-        self._columns.move_to_end(names)
-        column.extend(read, len(self._live) - 1)
-        return column
+    def _parts(self, read: Read, names: Names) -> Iterator[Part]:
+        """Yield what the documents hold under a key."""
+        for batch in self._batches:
+            if names in batch.columns:
+                with told_as_damage(self._folder or Path()):
+                    part = batch.columns[names]
+                yield part
+            elif not batch.knows(names):
+                yield self._other(read, names, batch)
 
-
-class Column:
-    """The values of all documents under one key, in parts that do not change.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The key, a name for each level.
-    """
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names, self.last = names, 0
-        self.parts: list[Part] = []
-
-    @property
-    def bytes(self) -> int:
-        """About what it takes in memory."""
-        return sum(part.bytes for part in self.parts)
-
-    def mark(self, test: KeyTest, mask: Mask) -> None:
-        """Mark the documents that pass a test."""
-        for part in self.parts:
-            part.mark(test, mask)
-
-    def extend(self, read: Read, last: int) -> None:
-        """Read the documents up to one; what is there is merged when as much has come again."""
-        if last <= self.last:
-            return
-        documents, texts = self._texts(read, last)
-        part = Part.of(documents, texts, self.names[1:])
-        if len(part):
-            self.parts.append(part)
-        while len(self.parts) > 1 and len(self.parts[-2]) <= 2 * len(self.parts[-1]):
-            self.parts[-2:] = [self.parts[-2].joined(self.parts[-1])]
-        self.last = last
-
-    def _texts(self, read: Read, last: int) -> tuple[NDArray[np.int64], list[str]]:
-        """Return the documents that have the first name, and what stands there as JSON."""
-        name, span = self.names[0], {"first": self.last, "last": last}
-        if _is_plain(name):
-            found = read(f"SELECT key, metadata -> :path {_DOCUMENTS}", path=f'$."{name}"', **span)
-        else:
-            whole = read(f"SELECT key, metadata {_DOCUMENTS}", **span)
-            found = ((key, values_under(json.loads(text), name)) for key, text in whole)
-        documents: list[int] = []
-        texts: list[str] = []
-        for key, text in found:
-            if text is not None:
-                documents.append(key)
-                texts.append(text)
-        return np.array(documents, np.int64), texts
-
-
-def _is_plain(name: str) -> bool:
-    """Return whether SQLite finds this name: its paths know no escapes, and `->` is from 3.38."""
-    known = sqlite3.sqlite_version_info >= (3, 38)
-    return known and name.isprintable() and '"' not in name and "\\" not in name
-
-
-def _shift_of(document: NDArray[np.int64]) -> int | None:
-    """Return by how much documents are ahead of rows, if all are by the same."""
-    shifts = document - np.arange(len(document))
-    return int(shifts[0]) if len(shifts) and (shifts == shifts[0]).all() else None
+    def _other(self, read: Read, names: Names, batch: Batch) -> Part:
+        """Return what is held under a key that has no column, read from the store once."""
+        key = names, batch.first
+        if key not in self._others:
+            span = {"first": batch.first - 1, "last": batch.last, "most": -1}
+            self._others[key] = column_of(read(_DOCUMENTS, **span), names)
+        self._others.move_to_end(key)
+        return self._others[key]
 
 
 def _values_in(condition: Condition) -> int:
@@ -231,6 +263,16 @@ def _values_in(condition: Condition) -> int:
         return len(condition.values)
     parts = [condition.part] if isinstance(condition, Not) else condition.parts
     return sum(map(_values_in, parts))
+
+
+def _up_to(chunks: Iterable[tuple[int, ...]], document: int) -> list[tuple[int, int]]:
+    """Return the first rows of chunks, with their documents, up to those of a document."""
+    found: list[tuple[int, int]] = []
+    for row, key in chunks:
+        if key > document:
+            break
+        found.append((row, key))
+    return found
 
 
 def _numbers(found: Iterable[tuple[int, ...]]) -> NDArray[np.int64]:

@@ -28,7 +28,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS places ON chunks (document, ordinal);
 """What a store has, a new one as well as one from before."""
 
 FOR_WRITERS = """
-CREATE INDEX IF NOT EXISTS labels ON documents (key, born, metadata);
 CREATE INDEX IF NOT EXISTS births ON documents (born);
 CREATE INDEX IF NOT EXISTS deaths ON documents (died) WHERE died IS NOT NULL;
 CREATE TABLE IF NOT EXISTS given (row INTEGER NOT NULL);
