@@ -34,6 +34,7 @@ def compact(state: State) -> Compacted:
     before = 0 if folder is None else folder_size(folder)
     state.indexes.settle(store)
     state.indexes.compact()
+    store.thin_columns()
     if folder is None:
         return Compacted(store.purge([store.generation]), 0, 0)
     commit(state)

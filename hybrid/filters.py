@@ -72,11 +72,20 @@ class KeyTest:
         "$in", "$gt", "$gte", "$lt", "$lte" or "$exists".
     values : frozenset of (int, object)
         With their kinds; one for an order, none for "$exists".
+    by_kind : dict of int to set
+        The same values by their kinds.
     """
 
     names: tuple[str, ...]
     operator: str
     values: frozenset[Value] = frozenset()
+    by_kind: dict[int, set[Any]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: dict[int, set[Any]] = {}
+        for kind, value in self.values:
+            found.setdefault(kind, set()).add(value)
+        object.__setattr__(self, "by_kind", found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The values that some documents have under one key, as numbers in the order of the values."""
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.filters import MOMENT, NULL, TEXT, KeyTest, Value, moment_of
+from hybrid.filters import MOMENT, NULL, TEXT, KeyTest, moment_of
 from hybrid.ordered_values import NO_VALUE, Codes, Values, narrow
 from indexes.candidates import Mask
 
@@ -128,39 +128,31 @@ class Part:
         """Return which of the values pass, where these may stand anywhere."""
         passing = np.zeros(len(self.values), np.bool_)
         if test.operator == "$in":
-            many = len(test.values) > len(self.values) // _CHEAPER
-            self._mark_equal(self._known(test.values) if many else test.values, passing)
+            for kind, some in test.by_kind.items():
+                self._mark_equal(kind, some, passing)
             return passing
         ((_, wanted),) = test.values
         fits = _COMPARE[test.operator](self.moments, wanted) & (self.moments != NO_MOMENT)
         passing[self.values.section(TEXT)] = fits
         return passing
 
-    def _known(self, wanted: frozenset[Value]) -> Iterable[Value]:
-        """Return what can be equal to a value here, of a long list."""
-        yield from (value for value in wanted if value[0] == MOMENT)
-        for kind, some in enumerate(self.values.sections):
-            yield from ((kind, value) for value in some if (kind, value) in wanted)
-
-    def _mark_equal(self, wanted: Iterable[Value], passing: Mask) -> None:
-        """Mark the values that are equal to some."""
-        moments: list[int] = []
-        for kind, value in wanted:
-            if kind == MOMENT:
-                moments.append(value)
-                continue
-            section, some = self.values.section(kind), self.values.sections[kind]
-            if kind == NULL:
-                passing[section] = True
-                continue
+    def _mark_equal(self, kind: int, wanted: set[Any], passing: Mask) -> None:
+        """Mark the values that are equal to some of a kind."""
+        if kind == MOMENT:
+            passing[self.values.section(TEXT)] |= np.isin(self.moments, list(wanted))
+            return
+        section, some = self.values.section(kind), self.values.sections[kind]
+        if len(wanted) * _SEARCH > len(some):
+            equal = np.fromiter(map(wanted.__contains__, some), np.bool_, len(some))
+            passing[section] |= equal
+            return
+        for value in wanted:
             at = bisect.bisect_left(some, value)
             if at < len(some) and some[at] == value:
                 passing[section.start + at] = True
-        if moments:
-            passing[self.values.section(TEXT)] |= np.isin(self.moments, moments)
 
 
-_CHEAPER = 10  # looking a value up in a set costs less than a search among the values
+_SEARCH = 10  # a search among the values takes so many times as long as a look into a set
 
 
 def values_under(metadata: Any, names: Sequence[str]) -> list[Any]:

@@ -1,7 +1,7 @@
 """Columns of metadata, for batches of documents that follow each other."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -160,10 +160,10 @@ def _collect(
     keys, held = column
     below: dict[str, list[Any]] = {}
     for value in values:
-        for one in listed(value):
+        for one in listed(value) if type(value) is list else (value,):
             keys.append(key)
             held.append(one)
-            if isinstance(one, Mapping):
+            if type(one) is dict:
                 for name, inner in one.items():
                     below.setdefault(name, []).append(inner)
     if not below or len(names) == DEEPEST_KEY:

@@ -23,6 +23,7 @@ from hybrid.damaged import told_as_damage
 from hybrid.filters import AllOf, Condition, KeyTest, Not, Value
 from hybrid.key_values import Part
 from hybrid.metadata_batches import MOST_DOCUMENTS, Batch, Names, batch_of, column_of
+from hybrid.metadata_check import differing
 from hybrid.metadata_files import open_batch, save_batch
 from hybrid.ordered_values import NO_VALUE, OTHER
 from indexes.candidates import Mask
@@ -46,7 +47,7 @@ MOST_BYTES = 1 << 28
 _SPARSE = 0.75  # a batch of which fewer documents live is written anew when an index is compacted
 _DOCUMENTS = """SELECT key, metadata FROM documents
     WHERE key > :first AND key <= :last ORDER BY key LIMIT :most"""
-_LAST = "SELECT key FROM documents WHERE born <= :generation ORDER BY key DESC LIMIT 1"
+_LAST = "SELECT key FROM documents WHERE +born <= :generation ORDER BY key DESC LIMIT 1"
 _DIED = "SELECT key FROM documents WHERE died >= :since AND died <= :generation"
 _CHUNKS = "SELECT row, document FROM chunks WHERE row >= :row ORDER BY row"
 
@@ -156,6 +157,16 @@ class MetadataKeys:
         np.save(folder / "live.npy", np.packbits(self._live), allow_pickle=False)
         facts = {"batches": names, "documents": len(self._live)}
         (folder / "metadata.json").write_text(json.dumps(facts), "utf-8")
+
+    def differing(self, read: Read, state: State) -> list[str]:
+        """Return in which columns something else stands than in the store, one line each."""
+        self._keep_up(read, state)
+
+        def documents(batch: Batch) -> list[tuple[int, str]]:
+            return list(read(_DOCUMENTS, first=batch.first - 1, last=batch.last, most=-1))
+
+        with told_as_damage(self._folder or Path()):
+            return list(differing(self._batches, self._live, documents))
 
     def _open(self, folder: Path) -> None:
         facts = facts_in(folder / "metadata.json")

@@ -155,6 +155,7 @@ def opened_state(folder: Path, how: Opening) -> State:
     try:
         indexes, settings = _opened_indexes(folder, manifest, how)
         store = ChunkStore(snapshot.store_file(folder), manifest.generation)
+        store.open_columns(columns_of(folder, manifest.generation))
     except BaseException:
         lease.release()
         raise
@@ -244,6 +245,7 @@ def commit(state: State) -> None:
     def save(target: Path) -> None:
         store.commit()
         state.indexes.save(target)
+        _save_columns(store, target)
 
     settings = state.settings()
     try:
@@ -263,12 +265,17 @@ def copy(state: State, folder: Path) -> None:
     """Write the whole state into a folder of its own, in place of an index that is there."""
     state.indexes.settle(state.store)
     lock = WriterLock(folder) if (folder / "manifest.json").exists() else None
+
+    def save(target: Path) -> None:
+        state.indexes.save(target)
+        _save_columns(state.store, target)
+
     if lock is not None:
         lock.take()
     try:
         with snapshot.replacing(folder) as fresh:
             state.store.copy_to(snapshot.store_file(fresh))
-            snapshot.write(fresh, state.store.generation, state.settings(), state.indexes.save)
+            snapshot.write(fresh, state.store.generation, state.settings(), save)
     finally:
         if lock is not None:
             lock.release()
@@ -278,9 +285,20 @@ def _arrived(state: State, folder: Path, settings: dict[str, Any]) -> None:
     """Note that a generation is committed, and hold on to it instead of the one before."""
     old, state.committed, state.saved = state.lease, state.store.generation, settings
     state.store.dirty = False
+    state.store.open_columns(columns_of(folder, state.committed))
     state.lease = Lease.take(snapshot.generation_folder(folder, state.committed))
     if old is not None:
         old.release()
+
+
+def columns_of(folder: Path, generation: int) -> Path:
+    """Return where a generation has columns of metadata; one from before November 2026 has none."""
+    return snapshot.generation_folder(folder, generation) / "metadata"
+
+
+def _save_columns(store: ChunkStore, target: Path) -> None:
+    (target / "metadata").mkdir()
+    store.save_columns(target / "metadata")
 
 
 def _folder_of(state: State) -> Path:

@@ -2,7 +2,7 @@
 
 import bisect
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, overload
 
@@ -74,10 +74,13 @@ class Values:
         object.__setattr__(self, "ends", tuple(ends))
 
     @classmethod
-    def of(cls, values: Iterable[Any]) -> Self:
+    def of(cls, values: Sequence[Any]) -> Self:
         """Return the distinct ones of some JSON values; 1 and 1.0 are one, True is another."""
-        found: list[Any] = [set() for _ in range(KINDS)]
-        for value in values:
+        found: list[set[Any]] = [set() for _ in range(KINDS)]
+        alike = _kind_of_all(values)
+        if alike is not None:
+            found[alike].update(values)
+        for value in values if alike is None else ():
             kind = _KIND.get(type(value), OTHER)
             found[kind].add(NO_VALUE if kind == OTHER else value)
         return cls(tuple(list(some) if len(some) < 2 else sorted(some) for some in found))
@@ -112,7 +115,10 @@ class Values:
             dict(zip(some, range(self.start_of(kind), self.ends[kind]), strict=True))
             for kind, some in enumerate(self.sections)
         ]
-        other = self.start_of(OTHER)
+        alike, other = _kind_of_all(values), self.start_of(OTHER)
+        if alike is not None:
+            table = tables[alike]
+            return narrow(np.fromiter(map(table.__getitem__, values), np.int64), len(self))
         found = (
             other if (kind := _KIND.get(type(value), OTHER)) == OTHER else tables[kind][value]
             for value in values
@@ -139,6 +145,12 @@ class Values:
         marks = (kept[self.section(kind)].tolist() for kind in range(KINDS))
         pairs = zip(self.sections, marks, strict=True)
         return Values(tuple(list(itertools.compress(some, marked)) for some, marked in pairs))
+
+
+def _kind_of_all(values: Sequence[Any]) -> int | None:
+    """Return the kind of values, if all are of one that can be compared."""
+    kinds = {_KIND.get(one, OTHER) for one in set(map(type, values))}
+    return kinds.pop() if len(kinds) == 1 and OTHER not in kinds else None
 
 
 def narrow(numbers: NDArray[Any], below: int) -> Codes:

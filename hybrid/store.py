@@ -185,6 +185,26 @@ class ChunkStore:
         with self._lock:
             return self._keys.counts(self._each, self._state, names, condition)
 
+    def open_columns(self, folder: Path) -> None:
+        """Have conditions use the columns that `save_columns` wrote at this generation."""
+        with self._lock:
+            self._keys = MetadataKeys(folder, self.generation)
+
+    def save_columns(self, folder: Path) -> None:
+        """Write the columns that conditions need into an empty folder; see `MetadataKeys`."""
+        with self._lock:
+            self._keys.save(self._each, self._state, folder)
+
+    def differing_columns(self) -> list[str]:
+        """Return in which columns something else stands than in the documents, one line each."""
+        with self._lock:
+            return self._keys.differing(self._each, self._state)
+
+    def thin_columns(self) -> None:
+        """Drop what dead documents held from the columns, before these are saved."""
+        with self._lock:
+            self._keys.thin(self._each, self._state)
+
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Make changes that come in as a whole or, when an error is raised, not at all.
@@ -268,7 +288,6 @@ class ChunkStore:
         values = {"kept": json.dumps(list(kept))}
         with self._lock:
             try:
-                self._keys.back_to(-1)
                 self._db.execute("DELETE FROM given")
                 self._db.execute("INSERT INTO given VALUES (?)", (self._next_row - 1,))
                 self._db.execute(f"DELETE FROM chunks WHERE document IN {DEAD}", values)

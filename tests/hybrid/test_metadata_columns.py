@@ -274,3 +274,17 @@ def test_names_of_files_stay_in_the_folder(tmp_path):
         with pytest.raises(IndexFormatError):
             store.allowed(parse_filter({"n": 1}))
         store.close()
+
+
+def test_a_column_that_differs_from_the_store_is_told(tmp_path):
+    build(tmp_path / "index", 10)
+    with Retriever.load(tmp_path / "index") as reader:
+        assert reader._search().store.differing_columns() == []
+    folder = folder_of(tmp_path / "index")
+    place = column(facts_of(folder), "n")["codes"]
+    blob = np.load(folder / "batch-0000.npy")
+    blob[place["start"] + 3] += 1
+    np.save(folder / "batch-0000.npy", blob)
+    with Retriever.load(tmp_path / "index") as reader:
+        (line,) = reader._search().store.differing_columns()
+    assert line == "the column of n differs from the metadata of document 4"
