@@ -26,6 +26,7 @@ from hybrid.metadata_batches import MOST_DOCUMENTS, Batch, Names, batch_of, colu
 from hybrid.metadata_check import differing
 from hybrid.metadata_files import open_batch, save_batch
 from hybrid.ordered_values import NO_VALUE, OTHER
+from hybrid.store_reading import told_as_unreadable
 from indexes.candidates import Mask
 from indexes.opened import check, facts_in, listed, opened, whole
 
@@ -211,7 +212,9 @@ class MetadataKeys:
             if not documents:
                 break
             known, row = documents[-1][0], self._batches[-1].end if self._batches else 0
-            self._append(batch_of(documents, _up_to(read(_CHUNKS, row=row), known), row))
+            chunks = _up_to(read(_CHUNKS, row=row), known)
+            with told_as_unreadable(None):
+                self._append(batch_of(documents, chunks, row))
 
     def _append(self, batch: Batch) -> None:
         """Add a batch, and join the last ones when as much has come again."""

@@ -156,15 +156,19 @@ def opened_state(folder: Path, how: Opening) -> State:
         indexes, settings = _opened_indexes(folder, manifest, how)
         store = ChunkStore(snapshot.store_file(folder), manifest.generation)
         store.open_columns(columns_of(folder, manifest.generation))
+        with told_as_damage(folder):
+            chunker = Chunker.from_settings(settings["chunker"])
+            chosen = settings["fusion"]
+            fusion = None if chosen is None else from_settings(chosen)
     except BaseException:
         lease.release()
         raise
     return State(
         store,
         indexes,
-        Chunker.from_settings(settings["chunker"]),
+        chunker,
         folder,
-        None if settings["fusion"] is None else from_settings(settings["fusion"]),
+        fusion,
         committed=manifest.generation,
         keep=settings.get("keep", 1),
         frozen=how.generation is not None,

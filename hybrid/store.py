@@ -26,6 +26,7 @@ from hybrid.documents import Document
 from hybrid.errors import StoreError
 from hybrid.filters import Condition, Value
 from hybrid.metadata_keys import MetadataKeys, State
+from hybrid.store_reading import connected_to_read, told_as_unreadable
 from hybrid.store_schema import DEAD, FOR_WRITERS, SCHEMA, SEEN
 from hybrid.stored_chunks import (
     COLUMNS,
@@ -52,6 +53,8 @@ class ChunkStore:
         The SQLite file, made when it is not there; None keeps all in memory.
     generation : int
         The generation to read, and to write when this is the writer.
+    read_only : bool
+        Whether nothing may be written, not even what SQLite writes to read.
 
     Attributes
     ----------
@@ -61,17 +64,23 @@ class ChunkStore:
         Whether an error of the disk has taken back what was written since the last commit.
     """
 
-    def __init__(self, path: Path | None = None, generation: int = 1) -> None:
+    def __init__(
+        self, path: Path | None = None, generation: int = 1, *, read_only: bool = False
+    ) -> None:
         self.path, self.generation = path, generation
         self.dirty = self.lost = False
         self._lock = threading.RLock()
         self._keys = MetadataKeys()
         try:
-            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
+            if read_only and path is not None:
+                self._db = connected_to_read(path)
+            else:
+                self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
             weakref.finalize(self, self._db.close)
-            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-            self._db.executescript(SCHEMA)
+            if not read_only:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open the chunk store {path}: {error}") from error
         self._next_row = 1 + self._one("SELECT coalesce(max(row), -1) FROM chunks")
@@ -152,7 +161,9 @@ class ChunkStore:
         sql = f"""SELECT {COLUMNS} FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
             JOIN documents d ON d.key = c.document WHERE {SEEN} ORDER BY j.key"""
         parsed: dict[str, dict[str, Any]] = {}  # the metadata of a document, once for its chunks
-        found = [stored(record, parsed) for record in self._all(sql, rows=json.dumps(wanted))]
+        records = self._all(sql, rows=json.dumps(wanted))
+        with told_as_unreadable(self.path):
+            found = [stored(record, parsed) for record in records]
         if len(found) < len(wanted):
             missing = sorted(set(wanted) - {chunk.row for chunk in found})
             raise StoreError(f"expected row {missing[0]} in the store, but it is not there")
@@ -170,7 +181,8 @@ class ChunkStore:
             FROM json_each(:rows) j JOIN chunks c ON c.row = j.value
             JOIN documents d ON d.key = c.document ORDER BY j.key"""
         found = self._all(sql, rows=json.dumps([int(row) for row in rows]))
-        return [indexed_text(title, bytes(text).decode()) for title, text in found]
+        with told_as_unreadable(self.path):
+            return [indexed_text(title, bytes(text).decode()) for title, text in found]
 
     def allowed(self, condition: Condition) -> Mask:
         """Return which rows that are seen a condition on the metadata lets through; do not write.
@@ -331,15 +343,13 @@ class ChunkStore:
     def _state(self) -> State:
         return self.generation, self._db.total_changes
 
-    def _each(self, sql: str, **values: Any) -> sqlite3.Cursor:
-        return self._db.execute(sql, {"generation": self.generation, **values})
+    def _each(self, sql: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+        with told_as_unreadable(self.path):
+            yield from self._db.execute(sql, {"generation": self.generation, **values})
 
     def _all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._db.execute(sql, {"generation": self.generation, **values}).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise StoreError(f"cannot read the chunk store {self.path}: {error}") from error
+        with self._lock, told_as_unreadable(self.path):
+            return self._db.execute(sql, {"generation": self.generation, **values}).fetchall()
 
     def _one(self, sql: str) -> int:
         return int(self._all(sql)[0][0])

@@ -20,6 +20,7 @@ from hybrid.indexing import Indexes
 from hybrid.manifest_file import Manifest
 from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
+from hybrid.store_reading import connected_to_read
 from indexes.candidates import Rows
 
 Severity = Literal["error", "warning"]
@@ -187,7 +188,7 @@ class _Looking:
         path = snapshot.store_file(self.folder)
         if not path.exists():
             raise StoreError(f"expected {path.name}, but it is missing: restore it from a copy")
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        with closing(connected_to_read(path)) as db:
             how = "integrity_check" if self.deep else "quick_check"
             for (line,) in db.execute(f"PRAGMA {how}(20)"):
                 if line != "ok":
@@ -197,7 +198,7 @@ class _Looking:
 
     def _store(self, generation: int) -> ChunkStore:
         self._store_file()
-        store = ChunkStore(snapshot.store_file(self.folder), generation)
+        store = ChunkStore(snapshot.store_file(self.folder), generation, read_only=True)
         self.rows = store.rows()
         return store
 
