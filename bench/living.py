@@ -1,6 +1,6 @@
 """A folder that is lived in: killed writers, readers beside a writer, many upserts, a small commit.
 
-Run ``python -m bench.living kill --times 500``, ``readers --readers 8 --seconds 120``,
+Run ``python -m bench.living kill --times 500``, ``errors``, ``readers --readers 8 --seconds 120``,
 ``soak --upserts 200000 --commits 1000`` or ``commit INDEX``; each prints one line of JSON.
 """
 
@@ -21,6 +21,7 @@ from unittest import mock
 import numpy as np
 
 import hybrid
+from bench.living_errors import sweep
 from bench.living_kill import WORDS, kill
 from hybrid import snapshot
 from hybrid.compacting import folder_size
@@ -214,6 +215,10 @@ def main() -> None:
     killing.add_argument("--times", type=int, default=500)
     killing.add_argument("--seed", type=int, default=0)
     killing.add_argument("--longest-s", type=float, default=0.8)
+    failing = commands.add_parser("errors")
+    failing.add_argument("--step", type=int, default=1, help="1: every call fails once")
+    failing.add_argument("--bytes", type=int, default=120_000, help="largest file that fails")
+    failing.add_argument("--apart", type=int, default=1000, help="bytes from size to size")
     reading = commands.add_parser("readers")
     reading.add_argument("--readers", type=int, default=8)
     reading.add_argument("--seconds", type=float, default=120)
@@ -227,6 +232,9 @@ def main() -> None:
     if given.command == "kill":
         with tempfile.TemporaryDirectory() as place:
             found = kill(Path(place), given.times, given.seed, given.longest_s)
+    elif given.command == "errors":
+        with tempfile.TemporaryDirectory() as place:
+            found = sweep(Path(place), given.step, range(0, given.bytes, given.apart))
     elif given.command == "readers":
         found = readers(given.readers, given.seconds)
     elif given.command == "soak":

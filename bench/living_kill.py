@@ -30,7 +30,8 @@ Content = dict[str, str]
 
 def document(draw: random.Random, doc_id: str) -> hybrid.Document:
     """Return a document of some words."""
-    return hybrid.Document(doc_id, " ".join(draw.choices(WORDS, k=draw.randint(1, 30))))
+    words = draw.choices(WORDS, k=draw.randint(1, 30))
+    return hybrid.Document(doc_id, " ".join(words), metadata={"words": words, "n": len(words)})
 
 
 def vectors(texts: list[str]) -> list[list[float]]:
@@ -121,6 +122,7 @@ def problems(folder: Path, may_be: list[Content], draw: random.Random) -> list[s
         if content not in may_be:
             found.append(f"the content is none of the {len(may_be)} that were committed")
         found += differences(opened, content, draw)
+        found += opened._state.store.differing_columns()
         random_change(opened, content, draw)
         opened.commit()
         if snapshot.leftovers(folder):

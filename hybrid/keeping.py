@@ -43,7 +43,9 @@ class Keeping:
     def commit(self) -> None:
         """Make all changes last: whoever opens the folder sees them all, or none of them.
 
-        Searches go on meanwhile.  When it fails, the changes are still there to be committed again.
+        Searches go on meanwhile.  When it fails, the changes are still there to be committed again;
+        but when the store cannot be written SQLite drops them, which the error says, and the last
+        committed state is there again.
 
         Raises
         ------

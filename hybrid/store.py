@@ -257,13 +257,15 @@ class ChunkStore:
         Raises
         ------
         StoreError
-            If the file cannot be written; then it can be tried again.
+            If the file cannot be written.  It can be tried again, unless that has lost the changes.
         """
         with self._lock:
             self._check_kept()
+            changes = self._db.in_transaction
             try:
                 self._db.commit()
             except sqlite3.Error as error:
+                self.lost = changes and not self._db.in_transaction
                 raise self._refused(error) from error
 
     def discard(self, generation: int) -> None:

@@ -11,8 +11,8 @@ from hybrid.errors import StoreError
 def connected_to_read(path: Path) -> sqlite3.Connection:
     """Open a SQLite file without writing anything beside it.
 
-    In WAL mode a file is read with its ``-wal`` and ``-shm``, which SQLite makes when they are missing;
-    but then nobody has the file open, and it can be taken as one that never changes.
+    In WAL mode a file is read with its ``-wal`` and ``-shm``, which SQLite makes if there are none.
+    If there are none, nobody has the file open, and it is taken as one that never changes.
 
     Raises
     ------

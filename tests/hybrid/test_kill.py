@@ -1,19 +1,14 @@
 """Whatever stops a writer, the folder opens at a state that was committed."""
 
-import contextlib
-import errno
-import os
-import random
 import shutil
 import signal
 import sqlite3
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 import hybrid
-from bench.living_kill import answer, content_of, encoder, kill, random_change
+from bench import living_errors
+from bench.living_kill import encoder, kill
 from hybrid import Document, snapshot
 from hybrid.store import ChunkStore
 
@@ -25,92 +20,34 @@ def test_a_killed_writer_leaves_what_it_committed(tmp_path):
     assert found["generation"] >= 11
 
 
-class Failing:
-    """Calls of the operating system, of which one fails."""
-
-    def __init__(self, number, code):
-        self.left, self.code = number, code
-
-    def wrapped(self, function):
-        def called(*arguments, **rest):
-            self.left -= 1
-            if self.left == 0:
-                raise OSError(self.code, os.strerror(self.code))
-            return function(*arguments, **rest)
-
-        return called
-
-    def short(self, function):
-        """Write half of an array, then fail."""
-
-        def called(file, array, **rest):
-            self.left -= 1
-            if self.left == 0:
-                Path(file).write_bytes(array.tobytes()[: array.nbytes // 2])
-                raise OSError(errno.ENOSPC, "short write")
-            return function(file, array, **rest)
-
-        return called
-
-
-def broken(monkeypatch, number, code):
-    failing = Failing(number, code)
-    monkeypatch.setattr(os, "fsync", failing.wrapped(os.fsync))
-    monkeypatch.setattr(os, "replace", failing.wrapped(os.replace))
-    monkeypatch.setattr(os, "mkdir", failing.wrapped(os.mkdir))
-    monkeypatch.setattr(Path, "write_text", failing.wrapped(Path.write_text))
-    monkeypatch.setattr(np, "save", failing.short(np.save))
-    return failing
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("broken") / "index"
-    with hybrid.Retriever.create(folder, encoder=encoder(), analyzer="english") as made:
-        made.add([Document("a", "cat purr"), Document("b", "dog bark"), Document("c", "owl")])
-        made.commit()
-    return folder
+    return living_errors.template(tmp_path_factory.mktemp("broken") / "index")
 
 
-def try_to_commit(folder, monkeypatch, number, code):
-    """Change and commit with one call failing; return whether one failed."""
-    draw = random.Random(number)
+def test_an_error_at_any_write_leaves_the_last_commit_and_can_be_retried(tmp_path):
+    """At every third call; `python -m bench.living errors` does every one, and more sizes."""
+    failed = living_errors.sweep(tmp_path, 3, range(100, 120_000, 17_001))
+    assert failed["calls"] > 20
+    assert failed["writes_in_a_commit"] > 3
+    assert failed["writes_in_a_change"] > 0
+
+
+def test_changes_that_a_commit_has_lost_are_told_and_the_writer_goes_on(tmp_path):
+    folder = living_errors.template(tmp_path / "index")
+    with hybrid.Retriever.load(folder, encoder=encoder()) as writer:
+        writer.add([Document("d", "fox")])
+        with (
+            pytest.raises(hybrid.StoreError, match="cannot write") as caught,
+            living_errors.small_files(100),
+        ):
+            writer.commit()
+        assert caught.value.__notes__ == ["all changes since the last commit were lost with it"]
+        assert {hit.doc_id for hit in writer.search("cat dog owl fox", k=9)} == {"a", "b", "c"}
+        writer.add([Document("d", "fox")])
+        writer.commit()
     with hybrid.Retriever.load(folder, encoder=encoder()) as opened:
-        before = content_of(opened)
-        content = dict(before)
-        random_change(opened, content, draw)
-        with monkeypatch.context() as patch:
-            failing = broken(patch, number, code)
-            with contextlib.suppress(OSError):  # where nothing failed, `left` says so
-                opened.commit()
-        if failing.left > 0:
-            return False
-        with hybrid.Retriever.load(folder, encoder=encoder()) as reader:
-            assert content_of(reader) in (before, content)
-        random_change(opened, content, draw)  # what a retry writes is not what failed
-        opened.commit()
-        after = answer(opened, "cat dog")
-    assert snapshot.verify(folder) == []
-    assert snapshot.leftovers(folder) == []
-    with hybrid.Retriever.load(folder, encoder=encoder()) as opened:
-        assert content_of(opened) == content
-        assert answer(opened, "cat dog") == after
-    return True
-
-
-def test_an_error_at_any_write_leaves_the_last_commit_and_can_be_retried(
-    template, tmp_path, monkeypatch
-):
-    """Every fourth write in turn."""
-    number, failed = 2, 0
-    while True:
-        folder = tmp_path / str(number)
-        shutil.copytree(template, folder)
-        code = (errno.ENOSPC, errno.EIO)[failed % 2]
-        if not try_to_commit(folder, monkeypatch, number, code):
-            break
-        number, failed = number + 4, failed + 1
-    assert failed > 10
+        assert opened.search("fox", k=1)[0].doc_id == "d"
 
 
 def test_a_full_disk_of_the_store_leaves_the_last_commit(tmp_path):
