@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from hybrid.evaluation import evaluate
     from hybrid.field_analysis import FieldAnalyzer
     from hybrid.jieba_analysis import JiebaAnalyzer
+    from hybrid.repairing import repair
     from hybrid.results import Hit
     from hybrid.retriever import Retriever
     from hybrid.settings import BM25, Dense
     from hybrid.tuned import Tuned
+    from hybrid.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -79,6 +81,8 @@ __all__ = [
     "Tuned",
     "Weighted",
     "evaluate",
+    "repair",
+    "verify",
 ]
 
 _HOMES = {
@@ -110,6 +114,8 @@ _HOMES = {
     "Tuned": "hybrid.tuned",
     "Weighted": "fusion",
     "evaluate": "hybrid.evaluation",
+    "repair": "hybrid.repairing",
+    "verify": "hybrid.verifying",
 }
 
 

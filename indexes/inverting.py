@@ -12,6 +12,7 @@ ONES = np.ones(1, np.uint32)
 """The amounts of plain tokens: each counts once."""
 
 MOST_CODES = 1 << 16
+_TABLE = 1 << 20  # lengths up to this are told apart by a table, which is faster than to sort
 """Of two bytes; with more, codes have four."""
 
 Lists = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16], NDArray[Any]]
@@ -140,8 +141,7 @@ def code_book(
     rows: NDArray[np.uint16], tfs: NDArray[np.uint32], row_lengths: NDArray[np.uint32]
 ) -> tuple[NDArray[Any], NDArray[np.uint32], NDArray[np.uint32]]:
     """Return the code of every posting, and the tf and the length that each code stands for."""
-    lengths, places = np.unique(row_lengths, return_inverse=True)
-    numbers = places.astype(np.uint32)
+    lengths, numbers = distinct_lengths(row_lengths)
     most = np.zeros(len(lengths), np.uint32)
     _most(rows, tfs, numbers, most)
     starts = np.zeros(len(lengths) + 1, np.int64)
@@ -160,6 +160,20 @@ def code_book(
         (book >> np.uint64(32)).astype(np.uint32),
         (book & np.uint64(0xFFFFFFFF)).astype(np.uint32),
     )
+
+
+def distinct_lengths(
+    lengths: NDArray[np.uint32],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return the distinct lengths, ascending, and the place of each length among them."""
+    most = int(lengths.max(initial=0))
+    if most > _TABLE:
+        distinct, places = np.unique(lengths, return_inverse=True)
+        return distinct, places.astype(np.uint32)
+    there = np.zeros(most + 1, np.bool_)
+    there[lengths] = True
+    numbers = there.cumsum(dtype=np.uint32) - np.uint32(1)
+    return np.flatnonzero(there).astype(np.uint32), numbers[lengths]
 
 
 @compiled

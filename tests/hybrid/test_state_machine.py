@@ -1,16 +1,27 @@
-"""Random histories of an index folder, against a dict of documents."""
+"""Random histories of an index folder, against a dict of documents.
+
+A reader sees what was committed when it last looked; generations that are kept stay as they were.
+"""
 
 import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 import hybrid
 from bench.living_kill import encoder
 from hybrid import Document, snapshot
+from tests.hybrid.plain_filters import holds
 
 WORDS = ["cat", "dog", "owl", "purr", "bark", "sing"]
 ids = st.sampled_from([f"d{number}" for number in range(6)])
@@ -24,10 +35,18 @@ documents = st.lists(
 questions = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(" ".join)
 
 
+filters = st.one_of(
+    st.none(),
+    st.integers(0, 3).map(lambda most: {"n": {"$lte": most}}),
+    st.integers(0, 3).map(lambda one: {"$not": {"n": one}}),
+)
+
+
 class History(RuleBasedStateMachine):
     """`now` is what is searched, `committed` what a folder that is opened again has."""
 
     with_vectors = False
+    steps = 0
 
     @initialize(keep=st.integers(1, 2))
     def create(self, keep):
@@ -38,18 +57,40 @@ class History(RuleBasedStateMachine):
         self.index = hybrid.Retriever.create(self.folder, keep=keep, cache=False, **self.choices)
         self.now, self.committed = {}, {}
         self.index.commit()
+        self.kept = {self.index.generation: {}}
+        self.reader, self.seen = self.opened(), {}
+        History.steps -= 1  # its invariants are counted, but this is the start
 
     def teardown(self):
         if hasattr(self, "index"):
-            assert snapshot.verify(self.folder) == []
+            assert hybrid.verify(self.folder, encoder=self.choices["encoder"]).ok
+            self.reader.close()
             self.index.close()
+            assert snapshot.leftovers(self.folder) == []
             shutil.rmtree(self.place)
 
-    def fresh(self):
-        """Return an index in memory of what should be there, in the order of the rows."""
-        made = hybrid.Retriever.create(**self.choices)
-        made.add(self.now.values())
-        return made
+    def opened(self, generation=None):
+        encoder = self.choices["encoder"]
+        return hybrid.Retriever.load(self.folder, encoder=encoder, generation=generation)
+
+    def answers_as(self, index, documents, question, k, condition):
+        """An index in memory of these documents, in the order of the rows, says what is right."""
+        with hybrid.Retriever.create(**self.choices) as fresh:
+            fresh.add(documents.values())
+            expected = fresh.search(question, k, filter=condition)
+        found = index.search(question, k, filter=condition)
+        assert [(h.doc_id, h.text, h.score) for h in found] == [
+            (h.doc_id, h.text, h.score) for h in expected
+        ]
+        for hit in found:
+            document = documents[hit.doc_id]
+            assert (hit.text, hit.metadata) == (document.text, dict(document.metadata))
+            assert condition is None or holds(condition, document.metadata)
+
+    def commits(self):
+        """Note what is committed now."""
+        self.committed = dict(self.now)
+        self.kept[self.index.generation] = self.committed
 
     @rule(some=documents)
     def add(self, some):
@@ -83,46 +124,68 @@ class History(RuleBasedStateMachine):
     @rule()
     def commit(self):
         self.index.commit()
-        self.committed = dict(self.now)
+        self.commits()
+
+    @rule(some=documents)
+    def upsert(self, some):
+        self.index.upsert(iter(some), commit_every=2)
+        for document in some:
+            if self.now.get(document.doc_id) != document:
+                self.now.pop(document.doc_id, None)
+                self.now[document.doc_id] = document
+        self.commits()
 
     @rule()
     def reopen(self):
         self.index.close()
-        self.index = hybrid.Retriever.load(self.folder, encoder=self.choices["encoder"])
+        self.index = self.opened()
         self.now = dict(self.committed)
 
     @rule()
     def compact(self):
         if not self.index._state.store.dirty:
             self.index.compact()
+            self.commits()
 
-    @rule(question=questions, k=st.integers(1, 7), most=st.none() | st.integers(0, 3))
-    def search(self, question, k, most):
-        condition = None if most is None else {"n": {"$lte": most}}
-        with self.fresh() as fresh:
-            expected = fresh.search(question, k, filter=condition)
-        found = self.index.search(question, k, filter=condition)
-        assert [(h.doc_id, h.text, h.score) for h in found] == [
-            (h.doc_id, h.text, h.score) for h in expected
-        ]
-        for hit in found:
-            document = self.now[hit.doc_id]
-            assert (hit.text, hit.metadata) == (document.text, dict(document.metadata))
-            assert most is None or document.metadata["n"] <= most
+    @rule()
+    def refresh(self):
+        self.reader.refresh()
+        self.seen = dict(self.committed)
+
+    @rule(question=questions, k=st.integers(1, 7), condition=filters)
+    def read(self, question, k, condition):
+        self.answers_as(self.reader, self.seen, question, k, condition)
+
+    @rule(question=questions, condition=filters)
+    def travel(self, question, condition):
+        for generation in self.index.generations():
+            if generation in self.kept:  # not one between two commits of an upsert
+                with self.opened(generation) as past:
+                    self.answers_as(past, self.kept[generation], question, 7, condition)
+
+    @rule(question=questions, k=st.integers(1, 7), condition=filters)
+    def search(self, question, k, condition):
+        self.answers_as(self.index, self.now, question, k, condition)
 
     @invariant()
     def has_as_many(self):
         if hasattr(self, "index"):
+            History.steps += 1
             assert len(self.index) == len(self.now)
+            assert len(self.reader) == len(self.seen)
 
 
 class HistoryWithVectors(History):
     with_vectors = True
 
 
-History.TestCase.settings = settings(max_examples=30, stateful_step_count=45, deadline=None)
-HistoryWithVectors.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None
+@pytest.mark.parametrize(
+    ("machine", "examples", "steps", "least"),
+    [(History, 20, 80, 1200), (HistoryWithVectors, 22, 50, 800)],
 )
-TestHistory = History.TestCase
-TestHistoryWithVectors = HistoryWithVectors.TestCase
+def test_histories(machine, examples, steps, least):
+    """Two thousand steps in all, counted: hypothesis may end a history early."""
+    History.steps = 0
+    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    run_state_machine_as_test(machine, settings=chosen)
+    assert History.steps >= least

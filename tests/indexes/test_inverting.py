@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from indexes.inverting import MOST_CODES, ONES, code_book, invert
+from indexes.inverting import MOST_CODES, ONES, code_book, distinct_lengths, invert
 from indexes.segment import RANGE, Segment
 
 
@@ -77,3 +77,14 @@ def test_a_term_that_no_live_row_holds_has_no_list():
     assert compact.starts.tolist() == [0, 1, 2]
     assert compact.size == 2
     assert counts[[5, 7, 9]].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("longest", [0, 9, 1 << 20, (1 << 20) + 1, (1 << 32) - 1])
+def test_distinct_lengths_are_those_of_a_sort(longest):
+    lengths = np.random.default_rng(1).integers(0, longest + 1, 500).astype(np.uint32)
+    lengths[7] = longest
+    distinct, places = distinct_lengths(lengths)
+    expected, inverse = np.unique(lengths, return_inverse=True)
+    assert (distinct == expected).all()
+    assert (places == inverse).all()
+    assert distinct.dtype == places.dtype == np.uint32
