@@ -162,7 +162,8 @@ def small_commit(folder: Path, repeats: int, size: int = 100) -> dict[str, Any]:
         encoder, documents = None, []
         for one in range(size):
             text = " ".join(draw.choices(WORDS, k=100)) + f" {draw.random()}"
-            documents.append(hybrid.Document(f"new-{draw.random()}-{one}", text))
+            held = {"n": one, "lang": "en", "tags": [str(one), "new"]}
+            documents.append(hybrid.Document(f"new-{draw.random()}-{one}", text, metadata=held))
         if fingerprint is not None:
             vectors = np.random.default_rng(number).normal(size=(size, fingerprint["dimension"]))
             texts = [one.text for one in documents]
@@ -187,6 +188,7 @@ def _timed_commit(folder: Path, encoder: Any, documents: list[hybrid.Document]) 
 
     watched: list[tuple[Any, str, str]] = [
         (ChunkStore, "commit", "store"),
+        (ChunkStore, "save_columns", "metadata"),
         (BM25Index, "save", "bm25"),
         (DenseIndex, "save", "dense"),
         (snapshot, "_synced_files", "checksums_and_sync"),
