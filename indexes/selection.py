@@ -99,13 +99,10 @@ def raise_bar(keys: NDArray[np.uint64], count: int, depth: int) -> tuple[int, np
 @compiled
 def _drop_ties(keys: NDArray[np.uint64], count: int, depth: int) -> int:
     """Drop all but the best `depth` candidates; of equal scores the lower rows are better."""
-    least = np.partition(keys[:count], count - depth)[count - depth]
-    kept = 0
-    for at in range(count):
-        key = keys[at]
-        keys[kept] = key
-        kept += 1 if key >= least else 0
-    return kept
+    _sort(keys[:count])  # to compile np.partition takes longer than all searches that come here
+    for at in range(depth):
+        keys[at] = keys[count - depth + at]
+    return depth
 
 
 @compiled
