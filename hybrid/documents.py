@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+_DEEPEST = 100  # levels of metadata; more than 900 could be written, but not be read again
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -48,7 +50,8 @@ class Document:
     @property
     def content_hash(self) -> str:
         """32 hex digits that change with the text, title, metadata or format, not with the id."""
-        content = [self.text, self.title, dict(self.metadata), self.format]
+        metadata = json.loads(json.dumps(dict(self.metadata)))  # as stored: all keys are strings
+        content = [self.text, self.title, metadata, self.format]
         return blake2b(_canonical(content), digest_size=16).hexdigest()
 
     def _check_text(self, name: str) -> None:
@@ -80,6 +83,7 @@ class Document:
                 )
         try:
             _canonical(dict(self.metadata))
+            _check_depth(self.metadata)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"expected the metadata of document {self.doc_id!r} to be JSON values: {error}"
@@ -155,6 +159,19 @@ def documents_from_texts(
                 f"expected as many {name} as texts, not {len(values)} {name} for {len(texts)} texts"
             )
     return map(Document, given["ids"], texts, given["titles"], given["metadata"])
+
+
+def _check_depth(value: Any) -> None:
+    """Raise ValueError if lists and mappings are nested so deeply that reading them could fail."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, Mapping) else one for one in level)
+        level = [
+            child for some in inner for child in some if isinstance(child, Mapping | list | tuple)
+        ]
+        if not level:
+            return
+    raise ValueError(f"lists and objects are nested more than {_DEEPEST} deep")
 
 
 def _canonical(value: Any) -> bytes:

@@ -1,7 +1,7 @@
 """The parallel indexes over one store: what a text becomes in each, and what a question becomes."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ that an index with a history equals a fresh one.  Above, when a tenth has change
 
 _VECTORS_WEIGHT = {"lsa": 0.3}
 _OTHER_VECTORS_WEIGHT = 0.7
+PARTS = ("bm25", "dense", "lexical", "multivector")
 _BY_WORDS, _BY_VECTORS = ("bm25", "lexical"), ("dense", "multivector")
 
 
@@ -123,6 +124,21 @@ class Indexes:
         elif prepared.embeddings is not None:
             self._add_embeddings(rows, prepared.embeddings)
 
+    def add_to(self, parts: Collection[str], rows: Sequence[int], texts: Sequence[str]) -> None:
+        """Add rows to BM25 alone, or to what the encoder feeds alone, or to all."""
+        both = "bm25" in parts and len(parts) > 1
+        if "bm25" in parts and not both:
+            self.bm25.add(rows, self.analyzer.batch(texts))
+        elif both:
+            self.add(rows, self.prepare(texts))
+        elif isinstance(self.encoder, CorpusEncoder):
+            self._unencoded.update(rows)
+            self._changed += len(rows)
+        elif parts and self.encoder is not None:
+            embeddings = self.prepare(texts).embeddings
+            if embeddings is not None:
+                self._add_embeddings(rows, embeddings)
+
     def delete(self, rows: Sequence[int]) -> None:
         """Delete rows from every index."""
         for index in (self.bm25, self.dense, self.lexical, self.multivector):
@@ -175,7 +191,7 @@ class Indexes:
             asked[place]["bm25"] = Arm(self.bm25, self.analyzer.query_terms(text))
         if self.encoder is None or not texts:
             return asked
-        embeddings = self.encoder.encode_queries(texts)
+        embeddings = _encoded(self.encoder, texts)
         if self.dense is not None:
             vectors = dense_of(embeddings, texts, self.encoder)
             for place, vector in zip(places, vectors, strict=True):
@@ -222,7 +238,7 @@ class Indexes:
 
     def save(self, folder: Path) -> None:
         """Write every index, the canaries and a fitted encoder into a folder that exists."""
-        for name in ("bm25", "dense", "lexical", "multivector"):
+        for name in PARTS:
             index = getattr(self, name)
             if index is not None:
                 (folder / name).mkdir()
@@ -236,24 +252,28 @@ class Indexes:
         if self.encoder is not None and not isinstance(self.encoder, Precomputed):
             save_canaries(self.encoder, _made(folder))
 
-    def load(self, folder: Path, changed_since_fit: int) -> None:
-        """Open the indexes that `save` wrote.
+    def load(
+        self, folder: Path, changed_since_fit: int, below: int, *, parts: Sequence[str] = PARTS
+    ) -> None:
+        """Open the indexes that `save` wrote, or some of them.
 
         Raises
         ------
         IndexFormatError
-            If a file is damaged so that a search could fail.
+            If a file is damaged so that a search could fail, or rows are not `below`.
         """
         self._changed = changed_since_fit
+        there = [name for name in parts if name == "bm25" or (folder / name).exists()]
         with told_as_damage(folder):
-            self.bm25 = BM25Index.load(folder / "bm25")
-            if (folder / "dense").exists():
-                self.dense = DenseIndex.load(folder / "dense", self.bm25.rows_ever)
-            if (folder / "lexical").exists():
-                self.lexical = LexicalIndex.load(folder / "lexical")
-            if (folder / "multivector").exists():
-                rows = self.bm25.rows_ever
-                self.multivector = MultiVectorIndex.load(folder / "multivector", rows)
+            if "bm25" in there:
+                self.bm25 = BM25Index.load(folder / "bm25", below)
+                below = min(below, self.bm25.rows_ever)
+            if "dense" in there:
+                self.dense = DenseIndex.load(folder / "dense", below)
+            if "lexical" in there:
+                self.lexical = LexicalIndex.load(folder / "lexical", below)
+            if "multivector" in there:
+                self.multivector = MultiVectorIndex.load(folder / "multivector", below)
 
     def _add_embeddings(self, rows: Iterable[int], embeddings: Embeddings) -> None:
         numbers = np.fromiter(rows, np.int64)
@@ -296,6 +316,11 @@ def _check_tokens(
         check_tokens(tokens, dimension or tokens.vectors.shape[-1])
     except ValueError as error:
         raise EncoderError(f"encoder {encoder.fingerprint().get('name')!r}: {error}") from error
+
+
+@timed("encode")
+def _encoded(encoder: Encoder, questions: Sequence[str]) -> Embeddings:
+    return encoder.encode_queries(questions)
 
 
 def _batches(rows: Rows, size: int = 1000) -> Iterator[Rows]:

@@ -149,6 +149,12 @@ class ChunkStore:
             WHERE {SEEN} ORDER BY c.row"""
         return np.array([row for (row,) in self._all(sql)], np.int64)
 
+    def rows_ever(self) -> int:
+        """Return a number that all rows of this and of older generations are below."""
+        known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'given'"
+        given = "SELECT coalesce(max(row), -1) FROM given"  # where rows were purged
+        return max(self._next_row, 1 + self._one(given)) if self._one(known) else self._next_row
+
     def chunks(self, rows: Iterable[int]) -> list[StoredChunk]:
         """Return the chunks of these rows, in the order of the rows.
 

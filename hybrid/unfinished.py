@@ -1,5 +1,6 @@
 """Index folders whose first build was stopped: nothing is committed, embeddings may be kept."""
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,14 +12,19 @@ from hybrid.errors import StoreError
 from hybrid.locking import LOCK_FILE, WriterLock
 
 _CACHE = f"{FILE_NAME}*"
-_PARTS = ("store.db*", "gen-*", "manifest.json.new", LOCK_FILE, _CACHE)
+_PARTS = ("store.db*", "gen-*", "manifest.json.new", "synced.json*", LOCK_FILE, _CACHE)
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Return whether a folder holds what a build leaves that never committed, and nothing else."""
+    """Return whether a folder holds what a build leaves that never committed, and nothing else.
+
+    A second generation is written when there has been a first: its manifest is lost, see `repair`.
+    """
     if not folder.is_dir() or (folder / "manifest.json").exists():
         return False
     entries = list(folder.iterdir())
+    if any(int(path.name[4:]) > 1 for path in entries if re.fullmatch(r"gen-\d+", path.name)):
+        return False
     known = all(any(entry.match(part) for part in _PARTS) for entry in entries)
     return bool(entries) and known and _is_ours(snapshot.store_file(folder))
 
@@ -29,7 +35,7 @@ def clear(folder: Path, *, keep_cache: bool = True) -> None:
     Raises
     ------
     StoreError
-        If the build is still going on, in this process or in another.
+        If the build is still going on, in this process or in another, or has committed.
     """
     lock = WriterLock(folder)
     if not lock.try_take():
@@ -37,6 +43,8 @@ def clear(folder: Path, *, keep_cache: bool = True) -> None:
             f"expected a folder that nobody writes to, but an index is being built in {folder}"
         )
     try:
+        if (folder / "manifest.json").exists():  # since the caller looked
+            raise StoreError(f"expected no index, but one was committed in {folder}")
         for entry in list(folder.iterdir()):
             if entry.match(_CACHE) and keep_cache:
                 continue

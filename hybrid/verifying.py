@@ -1,11 +1,10 @@
 """Is an index sound?  Files, store and every index, compared row by row."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,82 +12,31 @@ from hybrid import snapshot
 from hybrid.analyzers import reopen as reopen_analyzer
 from hybrid.damaged import told_as_damage
 from hybrid.encoders import reopen
-from hybrid.encoders.base import CorpusEncoder, Encoder
+from hybrid.encoders.base import Encoder
 from hybrid.encoders.canaries import check_canaries
 from hybrid.errors import HybridError, StoreError
-from hybrid.indexing import Indexes
+from hybrid.index_checks import (
+    other_embeddings,
+    wrong_rows,
+    wrong_terms,
+    wrong_tokens,
+    wrong_vectors,
+    wrong_weights,
+)
+from hybrid.indexing import PARTS, Indexes
 from hybrid.manifest_file import Manifest
 from hybrid.settings import BM25, Dense
 from hybrid.store import ChunkStore
+from hybrid.store_checks import wrong_documents
 from hybrid.store_reading import connected_to_read
+from hybrid.verified import Finding, Severity, Verified
 from indexes.candidates import Rows
+from indexes.slots import MOST_ROWS
 
-Severity = Literal["error", "warning"]
 _REPAIR = "run `hybrid repair`"
-_SAMPLE, _BATCH = 200, 500
+_SAMPLE = 200  # texts that are analysed when not all are
+_SOUND = {"dense": wrong_vectors, "lexical": wrong_weights, "multivector": wrong_tokens}
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes
-    ----------
-    severity : {"error", "warning"}
-        An error makes answers wrong or impossible; a warning does not.
-    part : str
-        "manifest", "files", "store", "bm25", "dense", "lexical", "multivector" or "encoder".
-    problem : str
-        What was expected, and what was found.
-    advice : str
-        What to do.
-    """
-
-    severity: Severity
-    part: str
-    problem: str
-    advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What `verify` found.
-
-    Attributes
-    ----------
-    path : str
-    generation : int or None
-        None when not even the manifest can be read.
-    chunks : int
-        Of the store.
-    checked : tuple of str
-        The parts that were looked at.
-    findings : tuple of Finding
-    """
-
-    path: str
-    generation: int | None
-    chunks: int
-    checked: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {**asdict(self), "ok": self.ok}
-
-    def __str__(self) -> str:
-        head = f"{self.path}: generation {self.generation}, {self.chunks} chunks; "
-        checked = f"looked at {', '.join(self.checked)}: "
-        if self.ok:
-            return f"{head}{checked}all is well"
-        lines = [f"{f.severity}: {f.part}: {f.problem}: {f.advice}" for f in self.findings]
-        return "\n".join([f"{head}{checked}{len(lines)} findings", *lines])
 
 
 def verify(
@@ -104,7 +52,8 @@ def verify(
         As in `Retriever.load`.  Without it the vectors' encoder is only opened if it was fitted to
         the corpus: a model would have to be loaded.
     deep : bool
-        Also read every file for its sha256, and analyse every text again; otherwise some.
+        Also read every file for its sha256, analyse every text again, otherwise some, and encode
+        some again where there is an encoder.
 
     Raises
     ------
@@ -135,25 +84,27 @@ class _Looking:
         self.checked: list[str] = []
         self.generation: int | None = None
         self.rows: Rows = np.empty(0, np.int64)
+        self.unopened: set[str] = set()
 
     def look(self) -> None:
         """Look at everything, from the manifest to the vectors."""
-        manifest = self._part("manifest", lambda: snapshot.read(self.folder))
+        manifest = self._part("manifest", lambda: snapshot.parsed(self.folder, None))
         if manifest is None:
             self._part("store", lambda: self._store_file())
             return
         self.generation = manifest.generation
         self._part("files", lambda: self._files(manifest))
         store = self._part("store", lambda: self._store(manifest.generation))
-        indexes = self._part("indexes", lambda: self._opened(manifest))
+        below = MOST_ROWS if store is None else store.rows_ever()
+        indexes = self._part("indexes", lambda: self._opened(manifest, below))
         if store is None:
             return
         with closing(store):
+            if self.deep:
+                self._part("store", lambda: self._documents(store))
+            self._part("metadata", lambda: self._columns(store, manifest.generation))
             if indexes is not None:
-                for name in indexes.names():
-                    self._part(name, lambda name=name: self._rows_of(indexes, name))  # type: ignore[misc]
-                self._part("bm25", lambda: self._terms(indexes, store))
-                self._part("dense", lambda: self._vectors(indexes))
+                self._compared(indexes, store)
 
     def _part(self, name: str, look: Callable[[], T]) -> T | None:
         """Look at a part; what makes that impossible is a finding."""
@@ -202,7 +153,12 @@ class _Looking:
         self.rows = store.rows()
         return store
 
-    def _opened(self, manifest: Manifest) -> Indexes:
+    def _documents(self, store: ChunkStore) -> None:
+        """Compare documents with their hashes, and with their chunks."""
+        for line in wrong_documents(store):
+            self._tell("store", line, "restore it from a copy, or `hybrid repair --salvage`")
+
+    def _opened(self, manifest: Manifest, below: int) -> Indexes:
         """Open the indexes, and the encoder where nothing must be loaded for it."""
         settings = manifest.settings
         files = snapshot.generation_folder(self.folder, manifest.generation)
@@ -217,82 +173,51 @@ class _Looking:
                 self._tell("encoder", str(error), "open the index with its own encoder")
         bm25, dense = BM25(**settings["bm25"]), Dense(**settings["dense"])
         indexes = Indexes(analyzer, encoder, bm25, dense)
-        indexes.load(files, settings["changed_since_fit"])
+        changed = settings["changed_since_fit"]
+
+        def load(part: str) -> None:
+            self.unopened.add(part)
+            indexes.load(files, changed, below, parts=(part,))
+            self.unopened.discard(part)
+
+        for part in PARTS:
+            if part == "bm25" or (files / part).exists():
+                self._part(part, lambda part=part: load(part))  # type: ignore[misc]
         return indexes
 
-    def _rows_of(self, indexes: Indexes, name: str) -> None:
-        """Compare the rows of an index with those of the store."""
-        held = rows_in(indexes, name)
-        missing, extra = np.setdiff1d(self.rows, held), np.setdiff1d(held, self.rows)
-        if name == "dense":  # LSA has no vector for a text of unknown words
-            known = isinstance(indexes.encoder, CorpusEncoder)
-            missing = missing[:0] if known else missing
-        for rows, what in ((missing, "is not in it"), (extra, "is not in the store")):
-            if len(rows):
-                self._tell(name, f"row {rows[0]} {what}, and so with {len(rows)} rows in all")
-
-    def _terms(self, indexes: Indexes, store: ChunkStore) -> None:
-        """Analyse texts again, and compare their terms with the lists."""
+    def _compared(self, indexes: Indexes, store: ChunkStore) -> None:
+        """Compare every index with the store, and with what it can be compared with."""
         rows = self.rows
         if not self.deep and len(rows) > _SAMPLE:
             rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            differing = _differing(indexes, store.texts(batch), batch)
-            if differing:
-                wrong = f"row {differing[0]} has other terms than its text"
-                self._tell("bm25", f"{wrong}, and so with {len(differing)} rows from {batch[0]} on")
+        there = [part for part in PARTS if _is_there(indexes, part)]
+        names = [part for part in there if part not in self.unopened]
+        for name in names:
+            self._tell_all(name, lambda name=name: wrong_rows(indexes, name, self.rows))  # type: ignore[misc]
+        if "bm25" in names:
+            self._tell_all("bm25", lambda: wrong_terms(indexes, store, rows, whole=self.deep))
+        held = [part for part in names if part != "bm25" and getattr(indexes, part)]
+        for part in held:
+            self._tell_all(part, lambda part=part: _SOUND[part](indexes))  # type: ignore[misc]
+        if self.deep and indexes.encoder is not None:
+            for part in held:
+                self._tell_all(part, lambda part=part: other_embeddings(indexes, store, part))  # type: ignore[misc]
 
-    def _vectors(self, indexes: Indexes) -> None:
-        """Look for vectors that are no vectors."""
-        if indexes.dense is None:
-            return
-        rows = rows_in(indexes, "dense")
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            _, vectors = indexes.dense.stored(batch)
-            with np.errstate(over="ignore", invalid="ignore"):
-                lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-            bad = ~np.isfinite(lengths)
-            if indexes.dense.metric == "cosine":
-                bad |= ~(np.abs(lengths - 1) < 0.05)
-            if bad.any():
-                self._tell("dense", f"the vector of row {batch[bad][0]} is {lengths[bad][0]} long")
+    def _tell_all(self, part: str, look: Callable[[], Iterable[str]]) -> None:
+        def tell() -> None:
+            for problem in look():
+                self._tell(part, problem)
 
+        self._part(part, tell)
 
-def rows_in(indexes: Indexes, name: str) -> Rows:
-    """Return the live rows of an index, ascending."""
-    index: Any = getattr(indexes, name)
-    if index is None:
-        return np.empty(0, np.int64)
-    if name == "dense":
-        slots = index._stored.slots
-    elif name == "multivector":
-        slots = index._slots
-    else:
-        return np.flatnonzero(index._postings.live)
-    return np.sort(slots.rows[slots.live])
+    def _columns(self, store: ChunkStore, generation: int) -> None:
+        """Compare the columns of metadata with the documents."""
+        folder = snapshot.generation_folder(self.folder, generation) / "metadata"
+        if folder.exists():  # an index from before November 2026 has none
+            store.open_columns(folder)
+            for line in store.differing_columns():
+                self._tell("metadata", line)
 
 
-def _differing(indexes: Indexes, texts: list[Any], rows: Rows) -> list[int]:
-    """Return the rows whose postings are not the terms of their text."""
-    batch = indexes.analyzer.batch(texts)
-    numbers = [indexes.bm25._number_of(term) for term in batch.terms]
-    of_term = np.array([-1 if number is None else number for number in numbers], np.int64)
-    expected = _pairs(batch, of_term)
-    found: dict[int, dict[int, int]] = {row: {} for row in rows.tolist()}
-    for segment in indexes.bm25._postings.segments:
-        places, terms, counts = segment.entries(rows)
-        for place, term, count in zip(
-            places.tolist(), terms.tolist(), counts.tolist(), strict=True
-        ):
-            found[int(rows[place])][term] = count
-    return [row for row, terms in zip(rows.tolist(), expected, strict=True) if found[row] != terms]
-
-
-def _pairs(batch: Any, of_term: Rows) -> Iterator[dict[int, int]]:
-    """Yield, for each text of a batch, its terms' numbers and how often each comes."""
-    for number in range(len(batch)):
-        ids = of_term[batch.ids[batch.offsets[number] : batch.offsets[number + 1]]]
-        terms, counts = np.unique(ids, return_counts=True)
-        yield dict(zip(terms.tolist(), counts.tolist(), strict=True))
+def _is_there(indexes: Indexes, part: str) -> bool:
+    return getattr(indexes, part) is not None or part in indexes.names()

@@ -20,7 +20,7 @@ from indexes.inverting import ONES
 from indexes.matrices import are_numbers, as_counts, as_numbers, columns_of
 from indexes.opened import check, facts_in
 from indexes.parallel import search_many
-from indexes.postings import Postings
+from indexes.postings import MOST_ROWS, Postings
 from indexes.terms import TermBatch
 from indexes.view import Asked, View
 from indexes.vocabulary import Vocabulary
@@ -214,8 +214,14 @@ class BM25Index:
         self._postings.save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote; most of it stays on disk until it is read."""
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
+        """Open an index that `save` wrote; most of it stays on disk until it is read.
+
+        Raises
+        ------
+        ValueError
+            If files are damaged so that a search could fail, or live rows are not `below`.
+        """
         facts = facts_in(folder / "settings.json")
         numbered = facts.pop("numbered", False)
         check(numbered in (None, True, False), "terms that are numbers or strings")
@@ -223,7 +229,7 @@ class BM25Index:
         index._numbered = numbered
         index._vocabulary = Vocabulary.load(folder)
         check(not (numbered and len(index._vocabulary)), "terms that are numbers or strings")
-        index._postings = Postings.load(folder)
+        index._postings = Postings.load(folder, below)
         return index
 
     @classmethod

@@ -17,7 +17,7 @@ from indexes.candidates import Candidates, Mask, Rows, Scores, as_rows, check_de
 from indexes.lookups import UNKNOWN, named
 from indexes.matrices import as_weights, columns_of
 from indexes.parallel import search_many
-from indexes.postings import Postings
+from indexes.postings import MOST_ROWS, Postings
 from indexes.view import Asked, View
 
 SparseVector = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -162,10 +162,16 @@ class LexicalIndex:
         self._postings.save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open an index that `save` wrote; most of it stays on disk until it is read."""
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
+        """Open an index that `save` wrote; most of it stays on disk until it is read.
+
+        Raises
+        ------
+        ValueError
+            If files are damaged so that a search could fail, or live rows are not `below`.
+        """
         index = cls()
-        index._postings = Postings.load(folder)
+        index._postings = Postings.load(folder, below)
         return index
 
     def _view(self) -> View:

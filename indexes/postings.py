@@ -212,13 +212,13 @@ class Postings:
             (folder / "postings.json").write_text(json.dumps(facts), "utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, below: int = MOST_ROWS) -> Self:
         """Open what `save` wrote; the lists stay on disk until they are read.
 
         Raises
         ------
         ValueError
-            If a file is damaged so that a search could fail.
+            If a file is damaged so that a search could fail, or live rows are not `below`.
         """
         facts = facts_in(folder / "postings.json")
         check(isinstance(facts.get("weighted"), bool), "weighted or counted postings")
@@ -242,6 +242,7 @@ class Postings:
             for first in {first for first, _, _ in places}
         )
         check(held == postings._count, "each row in one segment")
+        check(not postings.live[below:].any(), f"rows below {below}")
         postings._length = whole(facts.get("length"), "length", 0, postings._count << 32)
         postings._dfs = dfs = opened(folder / "dfs.npy", "<u4", (None,))
         check(dfs.max(initial=0) <= postings._count, "no term in more rows than there are")

@@ -2,8 +2,13 @@
 
 import zipfile
 
-from hybrid import formats, records
-from hybrid.documents import ReadReport
+import pytest
+
+from hybrid import BM25, Dense, Retriever, formats, records
+from hybrid.analysis import Analyzer
+from hybrid.documents import Document, ReadReport
+from hybrid.errors import IndexFormatError
+from hybrid.indexing import Indexes
 from hybrid.readers import open_source
 
 
@@ -33,3 +38,40 @@ def test_a_line_without_end(tmp_path, monkeypatch):
 def test_an_empty_file_of_lines_is_noted(tmp_path):
     (tmp_path / "none.jsonl").write_text("\n \n")
     assert reasons(tmp_path) == ["empty file"]
+
+
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return {"deep": value}
+
+
+def test_metadata_that_is_nested_too_deeply():
+    Document("d", "cats", metadata=nested(99))
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
+        Document("d", "cats", metadata=nested(100))
+    with pytest.raises(ValueError, match="document 'd'"):
+        Document("d", "cats", metadata=nested(100_000))
+
+
+def test_rows_that_the_store_never_gave(tmp_path):
+    with Retriever.from_texts(["cats", "dogs", "owls"], encoder=None) as retriever:
+        retriever.save(tmp_path / "index")
+    files = tmp_path / "index" / "gen-000001"
+    indexes = Indexes(Analyzer(), None, BM25(), Dense())
+    indexes.load(files, 0, 3)
+    with pytest.raises(IndexFormatError, match="rows below 2"):
+        indexes.load(files, 0, 2)
+
+
+def test_rows_of_documents_that_were_compacted_are_never_refused(tmp_path):
+    folder = tmp_path / "index"
+    with Retriever.create(folder, encoder=None) as retriever:
+        retriever.add([Document(str(number), "cats") for number in range(5)])
+        retriever.commit()
+        retriever.delete(["3", "4"])
+        retriever.commit()
+        retriever.compact()
+    with Retriever.load(folder) as retriever:
+        assert len(retriever.search("cats", k=9)) == 3
