@@ -54,7 +54,7 @@ def run_cases(kind: str, seed: int, cases: range, work: Path, loud: bool = False
         print(f"{case}", file=sys.stderr, flush=True) if not loud else None
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         what = "?"
-        signal.alarm(SECONDS)
+        _set_timers(SECONDS)
         try:
             what = world.prepare(seed, case)
             outcome = world.run()
@@ -64,7 +64,7 @@ def run_cases(kind: str, seed: int, cases: range, work: Path, loud: bool = False
             outcome = f"FAILED: {type(error).__name__}"
             where = traceback.format_exc() if loud else _last_line(error)
             print(json.dumps({"case": case, "what": what, "error": outcome, "where": where}))
-        signal.alarm(0)
+        _set_timers(0)
         world.restore()
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         if grown > _GROWTH:
@@ -74,6 +74,12 @@ def run_cases(kind: str, seed: int, cases: range, work: Path, loud: bool = False
         if loud:
             print(what, outcome)
     return outcomes
+
+
+def _set_timers(seconds: int) -> None:
+    """Have the system end this process after so long; a process may be paused for a while."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.alarm(10 * seconds)
 
 
 def _last_line(error: Exception) -> str:
@@ -99,7 +105,8 @@ def _fuzz(kind: str, seed: int, times: int) -> int:
             if done.returncode == 0:
                 total.update(lines[-1]["outcomes"])
                 break
-            end = "time" if done.returncode == -signal.SIGALRM else f"exit {done.returncode}"
+            late = done.returncode in (-signal.SIGALRM, -signal.SIGPROF)
+            end = "time" if late else f"exit {done.returncode}"
             failures.append({"case": last, "error": f"died: {end}"})
             print(json.dumps(failures[-1]), notes.read_text()[-400:], flush=True)
             total["FAILED: died"] += 1

@@ -117,8 +117,8 @@ def _round(
 
 
 def soak(upserts: int, commits: int, live: int = 2000) -> dict[str, Any]:
-    """Return memory, handles and size over many upserts of documents that replace each other."""
-    draw, samples = random.Random(0), []
+    """Return memory, handles, size and times over many upserts of documents that are replaced."""
+    draw, samples, taken = random.Random(0), [], []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "index"
         with hybrid.Retriever.create(folder, encoder=None, analyzer="english") as writer:
@@ -126,13 +126,12 @@ def soak(upserts: int, commits: int, live: int = 2000) -> dict[str, Any]:
                 ids = draw.sample(range(live), upserts // commits)
                 texts = (" ".join(draw.choices(WORDS, k=50)) for _ in ids)
                 pairs = zip(ids, texts, strict=True)
+                start = time.perf_counter()
                 writer.add(hybrid.Document(f"d{n}", text) for n, text in pairs)
                 writer.commit()
-                if number % max(1, commits // 10) == 0:
-                    writer.compact()
-                    samples.append(_sample(folder))
-            writer.compact()
-            samples.append(_sample(folder))
+                taken.append(time.perf_counter() - start)
+                if (commits - 1 - number) % max(1, commits // 10) == 0:
+                    samples.append(_compacted(writer, folder, taken))
             fresh = Path(place) / "fresh"
             with hybrid.Retriever.create(fresh, encoder=None, analyzer="english") as other:
                 store = writer._state.store
@@ -144,11 +143,20 @@ def soak(upserts: int, commits: int, live: int = 2000) -> dict[str, Any]:
     return {"upserts": upserts, "commits": commits, "size_ratio": ratio, "samples": samples}
 
 
-def _sample(folder: Path) -> dict[str, int]:
+def _compacted(writer: hybrid.Retriever, folder: Path, taken: list[float]) -> dict[str, int]:
+    """Compact, and return what there is now and was before; `taken` starts anew."""
+    before = folder_size(folder)
+    start = time.perf_counter()
+    writer.compact()
+    seconds = time.perf_counter() - start
+    median = float(np.median(taken))
+    taken.clear()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     handles = len(os.listdir("/proc/self/fd"))
     rss = pages * os.sysconf("SC_PAGE_SIZE") // 2**20
-    return {"rss_mb": rss, "handles": handles, "bytes": folder_size(folder)}
+    sizes = {"bytes_before": before, "bytes": folder_size(folder)}
+    times = {"commit_ms": round(median * 1000), "compact_ms": round(seconds * 1000)}
+    return {"rss_mb": rss, "handles": handles, **sizes, **times}
 
 
 def small_commit(folder: Path, repeats: int, size: int = 100) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from hybrid.display import Stages
 from hybrid.documents import ReadReport, Skipped
 from hybrid.encoders.cache import Embedded
 from hybrid.readers import open_source
+from hybrid.replacing import bring_back
 from hybrid.results import Added
 from hybrid.retriever import Retriever
 from hybrid.settings import BM25, Choices, Dense
+from hybrid.source_folder import check_apart
 from hybrid.unfinished import clear, is_unfinished
 
 
@@ -114,13 +116,13 @@ def tell_left_out(report: ReadReport, added: Added) -> None:
 
 @contextmanager
 def new_index(folder: Path | None, choices: Choices) -> Iterator[Retriever]:
-    """Make an index to fill; when that fails, only what was embedded is left of its folder."""
+    """Make an index to fill; when that fails, what was committed or embedded stays."""
     retriever = Retriever.create(folder, **choices)
     try:
         with retriever:
             yield retriever
     except BaseException:
-        if folder is not None:
+        if folder is not None and not retriever.generation:
             clear(folder, keep_cache=retriever.embedded != Embedded())
             if folder.exists():
                 told = f"what was embedded is kept in {folder}: the same command goes on from there"
@@ -150,6 +152,7 @@ def _old_index(folder: Path, options: Mapping[str, Any]) -> Retriever:
 
 
 def _is_taken(folder: Path) -> bool:
+    bring_back(folder)
     return folder.is_dir() and any(folder.iterdir()) and not is_unfinished(folder)
 
 
@@ -178,15 +181,3 @@ def choices_of(options: Mapping[str, Any]) -> Choices:
         if option in options:
             choices["analyzer"] = options[option]
     return choices
-
-
-def check_apart(source: Path, out: Path) -> None:
-    """Raise if the index would be read as one of the documents."""
-    outer, inner = source.resolve(), out.resolve()
-    if not inner.is_relative_to(outer):
-        return
-    if not any(part.startswith(".") for part in inner.relative_to(outer).parts):
-        raise ValueError(
-            f"expected the index outside of {source}, or hidden in it, but {out} would be read as "
-            f"one of the documents: try {out.with_name(f'.{out.name}')}"
-        )

@@ -1,8 +1,12 @@
 """Locks on an index folder: one writer, and readers whose generation stays while they read it.
 
 They are locks of the operating system on open files (flock), so they end with the process that
-holds them, however it ends.  They hold between processes of one machine, and between two
-retrievers of one process.
+holds them, however it ends: no lock is ever stale.  They hold between processes of one machine, and
+between two retrievers of one process.
+
+On Windows there is the writer's lock alone; a folder that is read there stays because open files
+cannot be removed.  On network file systems (NFS, SMB) no promise is made: some lock for one machine
+only, some not at all, and a writer's lock that cannot be taken is an error.
 """
 
 import contextlib
@@ -72,7 +76,12 @@ class WriterLock:
             if not _is_at(descriptor, self.path):  # removed by who held it before
                 os.close(descriptor)
                 continue
-            facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+            facts = {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "command": Path(*sys.argv[:1]).name,  # without arguments: they may be secret
+                "since": time.time(),
+            }
             with contextlib.suppress(OSError):  # a full disk: only the message suffers
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, json.dumps(facts).encode())
@@ -92,8 +101,12 @@ class WriterLock:
         try:
             facts = json.loads(self.path.read_text("utf-8"))
             age = max(0.0, time.time() - facts["since"])
-            return f"process {facts['pid']} on {facts['host']}, a writer since {age:.0f} s,"
-        except (OSError, ValueError, TypeError, KeyError):
+            started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["since"]))
+            return (
+                f"process {facts['pid']} ({facts.get('command', '?')}) on {facts['host']}, "
+                f"a writer since {started}, {age:.0f} s ago,"
+            )
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, AttributeError):
             return "another writer"
 
 

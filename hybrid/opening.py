@@ -24,6 +24,7 @@ from hybrid.indexing import Indexes
 from hybrid.ingest import new_indexes
 from hybrid.locking import Lease, WriterLock
 from hybrid.manifest_file import Manifest
+from hybrid.replacing import bring_back, replacing
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
@@ -130,6 +131,7 @@ def new_state(path: str | Path | None, choices: Choices) -> State:
     indexes.encoder = _cached(indexes.encoder, folder, choices.get("cache", True))
     chunker, lock = choices.get("chunker", Chunker()), None
     if folder is not None:
+        bring_back(folder)
         if is_unfinished(folder):
             clear(folder)
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -150,11 +152,13 @@ def opened_state(folder: Path, how: Opening) -> State:
 
     What a writer left that was killed is removed, unless another is at work.
     """
+    bring_back(folder)
     _clean(folder)
     manifest, lease = snapshot.read_and_hold(folder, how.generation)
+    store = None
     try:
-        indexes, settings = _opened_indexes(folder, manifest, how)
         store = ChunkStore(snapshot.store_file(folder), manifest.generation)
+        indexes, settings = _opened_indexes(folder, manifest, how, store.rows_ever())
         store.open_columns(columns_of(folder, manifest.generation))
         with told_as_damage(folder):
             chunker = Chunker.from_settings(settings["chunker"])
@@ -162,6 +166,8 @@ def opened_state(folder: Path, how: Opening) -> State:
             fusion = None if chosen is None else from_settings(chosen)
     except BaseException:
         lease.release()
+        if store is not None:
+            store.close()
         raise
     return State(
         store,
@@ -198,9 +204,9 @@ def reopened_state(state: State) -> State:
 
 
 def _opened_indexes(
-    folder: Path, manifest: Manifest, how: Opening
+    folder: Path, manifest: Manifest, how: Opening, below: int
 ) -> tuple[Indexes, dict[str, Any]]:
-    """Return the indexes of a generation, and its settings."""
+    """Return the indexes of a generation, whose rows are `below`, and its settings."""
     files = snapshot.generation_folder(folder, manifest.generation)
     settings = manifest.settings
     missing = [name for name in _SETTINGS if name not in settings]
@@ -217,7 +223,7 @@ def _opened_indexes(
     with told_as_damage(folder):
         choices = BM25(**settings["bm25"]), Dense(**settings["dense"])
     indexes = Indexes(words, model, *choices)
-    indexes.load(files, settings["changed_since_fit"])
+    indexes.load(files, settings["changed_since_fit"], below)
     return indexes, settings
 
 
@@ -268,6 +274,7 @@ def commit(state: State) -> None:
 def copy(state: State, folder: Path) -> None:
     """Write the whole state into a folder of its own, in place of an index that is there."""
     state.indexes.settle(state.store)
+    bring_back(folder)
     lock = WriterLock(folder) if (folder / "manifest.json").exists() else None
 
     def save(target: Path) -> None:
@@ -277,7 +284,7 @@ def copy(state: State, folder: Path) -> None:
     if lock is not None:
         lock.take()
     try:
-        with snapshot.replacing(folder) as fresh:
+        with replacing(folder) as fresh:
             state.store.copy_to(snapshot.store_file(fresh))
             snapshot.write(fresh, state.store.generation, state.settings(), save)
     finally:

@@ -10,9 +10,8 @@ import json
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -179,31 +178,6 @@ def clean(folder: Path) -> None:
         log.warning("removed %s from %s: its writer was stopped", path.name, folder)
 
 
-@contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, and put it in the place of `folder` when all went well.
-
-    Raises
-    ------
-    FileExistsError
-        If something other than an index is there.
-    """
-    if folder.exists() and not (folder / _MANIFEST).exists():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise FileExistsError(f"expected a new folder or an index, but {folder} is neither")
-        folder.rmdir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as beside:
-        fresh = Path(beside) / "new"
-        fresh.mkdir()
-        yield fresh
-        if folder.exists():
-            folder.rename(Path(beside) / "old")
-        fresh.rename(folder)
-
-
 def verify(folder: Path) -> list[str]:
     """Return what is wrong with the files of an index folder, one line each; none if all is well.
 
@@ -232,9 +206,10 @@ def _number(path: Path) -> int:
 
 def _name_last(folder: Path) -> None:
     """Give the manifest that will be replaced a name of its own."""
-    if not (folder / _MANIFEST).exists():
+    try:
+        name = _manifest_of(folder, newest(folder))
+    except IndexFormatError:  # there is none, or none that can be opened: see `hybrid.repairing`
         return
-    name = _manifest_of(folder, newest(folder))
     name.unlink(missing_ok=True)
     try:
         os.link(folder / _MANIFEST, name)
@@ -248,10 +223,12 @@ def _known_facts(folder: Path) -> dict[int, dict[str, Any]]:
 
     A file that is linked into the next generation is the same file, and is not read again.
     """
-    if not (folder / _MANIFEST).exists():
+    try:
+        files = parsed(folder, None).files
+    except IndexFormatError:  # there is none, or none that can be opened
         return {}
-    paths = ((folder / name, facts) for name, facts in read(folder).files.items())
-    return {path.stat().st_ino: facts for path, facts in paths}
+    paths = ((folder / name, facts) for name, facts in files.items())
+    return {path.stat().st_ino: facts for path, facts in paths if path.is_file()}
 
 
 def _synced_files(

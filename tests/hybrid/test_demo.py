@@ -176,7 +176,18 @@ def test_an_index_that_is_kept_answers_the_same(library, tmp_path, capsys):
     assert f"hybrid search '{kept}' 'decode JSON'" in capsys.readouterr().out
 
 
-def test_nothing_is_left_of_a_demo_that_failed(library, tmp_path):
+def test_nothing_is_left_of_a_demo_that_failed(library, tmp_path, monkeypatch):
+    def full(retriever):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Retriever, "commit", full)
+    with pytest.raises(OSError, match="no space left"):
+        ask(library, ["decode JSON"], keep=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_a_demo_has_saved_stays_when_a_question_fails(library, tmp_path):
     with pytest.raises(TypeError, match="expected a question as text"):
         ask(library, [7], keep=tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
+    with Retriever.load(tmp_path / "kept") as retriever:
+        assert len(retriever) == 11

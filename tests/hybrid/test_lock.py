@@ -40,7 +40,8 @@ def holder(tmp_path):
 
 def test_a_lock_of_another_process_names_it_and_ends_with_it(tmp_path, holder):
     lock = WriterLock(tmp_path)
-    with pytest.raises(StoreError, match=rf"process {holder.pid} on \S+, a writer since \d+ s"):
+    told = rf"process {holder.pid} \(-c\) on \S+, a writer since 20\S+ \S+, \d+ s ago,"
+    with pytest.raises(StoreError, match=told):
         lock.take()
     assert not lock.held
     holder.kill()
