@@ -31,6 +31,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @click.option("--keep", is_flag=True, default=None, help="Delete nothing.")
 @click.option("--adopt", is_flag=True, default=None, help="Replace documents from elsewhere.")
 @click.option("--allow-empty", is_flag=True, default=None, help="Also when no document is left.")
+@click.option("--reread", is_flag=True, default=None, help="Also files that seem unchanged.")
 @click.option("--name", metavar="NAME", help="The folder's name in the index (default its path).")
 @click.option("--prefix", metavar="TEXT", help="Begins the ids of its documents.")
 @_JSON
@@ -105,14 +106,28 @@ def verify(index: Path, quick: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@click.command(cls=Command, examples=["hybrid repair my-index"])
+@click.command(
+    cls=Command,
+    examples=["hybrid repair my-index", "hybrid repair my-index --salvage documents.jsonl"],
+)
 @click.argument("index", type=_FOLDER)
+@click.option("--salvage", "into", type=_FOLDER, metavar="INTO", help="Only save documents.")
 @_JSON
-def repair(index: Path, as_json: bool) -> None:
+def repair(index: Path, into: Path | None, as_json: bool) -> None:
     """Build the indexes of INDEX again where anything is wrong.
 
-    They are made from its documents, which are only read.
+    They are made from its documents, which are only read. When these are damaged, too, --salvage
+    writes those that can be read into a new file INTO, for `hybrid index`. The exit code is 1 when
+    some could not be read.
     """
+    if into is not None:
+        from hybrid.salvaging import salvage
+
+        saved = salvage(index, into)
+        print_json(saved.as_json()) if as_json else click.echo(str(saved))
+        if saved.lost:
+            raise SystemExit(1)
+        return
     from hybrid.repairing import repair as mend
 
     repaired = mend(index)

@@ -131,6 +131,26 @@ def read_beir(folder: str | os.PathLike[str], *, report: ReadReport) -> Iterator
     return _file(file, file.name, report, partial(read_lines, make=beir_document))
 
 
+def files_of(
+    root: Path, *, report: ReadReport, patterns: Sequence[str] = ("*",)
+) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of every file that `read_folder` reads, in its order."""
+    real_root = Path(os.path.realpath(root))
+    for relative in sorted(_walk(root, report)):
+        path, name = root / relative, _printable(relative)
+        if not any(_matches(relative, pattern) for pattern in patterns):
+            continue
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
+            report.skip(name, "a link out of the folder")
+        else:
+            yield name, path
+
+
+def read_named(path: Path, name: str, *, report: ReadReport) -> Iterator[Document]:
+    """Read one of the files of a folder, under the name that it has there."""
+    return _file(path, name, report)
+
+
 def _existing(path: str | os.PathLike[str]) -> Path:
     # Before the first document is asked for, so that the mistake shows where it was made.
     found = Path(path)
@@ -154,15 +174,8 @@ def _file(
 
 
 def _folder(root: Path, patterns: list[str], report: ReadReport) -> Iterator[Document]:
-    real_root = Path(os.path.realpath(root))
-    for relative in sorted(_walk(root, report)):
-        path, name = root / relative, _printable(relative)
-        if not any(_matches(relative, pattern) for pattern in patterns):
-            continue
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
-            report.skip(name, "a link out of the folder")
-        else:
-            yield from _file(path, name, report)
+    for name, path in files_of(root, report=report, patterns=patterns):
+        yield from read_named(path, name, report=report)
 
 
 def _walk(root: Path, report: ReadReport) -> Iterator[str]:

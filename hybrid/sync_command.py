@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from hybrid.building import check_apart, new_index
+from hybrid.building import new_index
 from hybrid.retriever import Retriever
-from hybrid.syncing import Source, Synced, SyncOptions, sync, watch
+from hybrid.source_folder import Source, check_apart
+from hybrid.syncing import Synced, SyncOptions, sync, watch
 from hybrid.unfinished import is_unfinished
 
 
@@ -32,6 +33,7 @@ def run(
         "delete": "keep" not in options,
         "adopt": "adopt" in options,
         "allow_empty": "allow_empty" in options,
+        "reread": "reread" in options,
     }
     if not index.exists() or is_unfinished(index) or not any(index.iterdir()):
         yield _first(source, index, chosen)

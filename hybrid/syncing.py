@@ -1,71 +1,35 @@
 """An index made equal to a folder: what is new comes in, what changed again, what is gone goes.
 
-Every file is read and compared by the hash of its content.  Size and time of a file are not
-trusted for that: copies, restored backups and coarse clocks keep both.
+A file that is not known to be as it was when it was read (see `hybrid.synced_files`) is read, and
+its documents are compared by the hash of their content.
 
 Each document keeps in its metadata, under `SYNCED_FROM`, the name of the folder that it came from:
 so only documents of that folder are ever deleted or replaced, and the name can be filtered by.
 """
 
 import hashlib
+import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from hybrid.documents import Document, ReadReport, Skipped
+from hybrid.documents import Skipped
 from hybrid.hooks import timed
-from hybrid.readers import open_source
-from hybrid.stored_documents import document_of, label_of, labels_of
+from hybrid.source_folder import SYNCED_FROM, Reading, Source, check_apart
+from hybrid.synced_files import KnownFiles
 
 if TYPE_CHECKING:
+    from hybrid.opening import State
     from hybrid.retriever import Retriever
-    from hybrid.store import ChunkStore
+
+__all__ = ["SYNCED_FROM", "Source", "SyncOptions", "Synced", "sync", "watch"]
 
 log = logging.getLogger(__name__)
-
-SYNCED_FROM = "synced_from"
-"""The key in the metadata of a document that names its folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A folder, and how an index calls it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The folder.
-    name : str
-        What its documents are marked with; the absolute path by default.  A folder that moves, or
-        is mounted elsewhere on another machine, needs a name.
-    prefix : str
-        Stands before the ids of its documents, so that two folders can have files of one name.
-    """
-
-    path: Path
-    name: str = ""
-    prefix: str = ""
-
-    @classmethod
-    def of(cls, folder: "str | Path | Source") -> "Source":
-        """Return a source with its name.
-
-        Raises
-        ------
-        FileNotFoundError, NotADirectoryError
-            If there is no such folder.
-        """
-        given = folder if isinstance(folder, Source) else cls(Path(folder))
-        path = Path(given.path)
-        if not path.exists():
-            raise FileNotFoundError(f"expected a folder at {path}, but nothing is there")
-        if not path.is_dir():
-            raise NotADirectoryError(f"expected a folder, but {path} is a file: add it")
-        return replace(given, path=path, name=given.name or path.resolve().as_posix())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,81 +72,14 @@ class SyncOptions(TypedDict, total=False):
         are reported, unless they are the same but for the mark.
     allow_empty : bool
         Delete all documents of the folder when there is none in it any more.
+    reread : bool
+        Read every file, also those that seem to be what they were.
     """
 
     delete: bool
     adopt: bool
     allow_empty: bool
-
-
-@dataclass(slots=True)
-class _Reading:
-    """The documents of a folder as they are read, and what is noted meanwhile."""
-
-    store: "ChunkStore"
-    source: Source
-    adopt: bool
-    report: ReadReport = field(default_factory=ReadReport)
-    refused: list[Skipped] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
-
-    def documents(self) -> Iterator[Document]:
-        """Yield the documents that are to be in the index, marked with their folder."""
-        for document in open_source(self.source.path, report=self.report):
-            doc_id = self.source.prefix + document.doc_id
-            metadata = {**document.metadata, SYNCED_FROM: self.source.name}
-            marked = replace(document, doc_id=doc_id, metadata=metadata)
-            reason = self._reason_against(marked)
-            if reason:
-                self.refused.append(Skipped(doc_id, reason))
-                continue
-            self.seen.add(doc_id)
-            yield marked
-
-    def gone(self) -> list[str]:
-        """Return the documents of this folder in the index that are not in the folder any more."""
-        unread = {skipped.path for skipped in self.report.skipped}
-        if "." in unread or (unread and not self._names_files()):
-            return []
-        return [doc_id for doc_id in self.owned() if not self._is_kept(doc_id, unread)]
-
-    def owned(self) -> Iterator[str]:
-        """Yield the documents in the index that came from this folder."""
-        for doc_id, metadata in labels_of(self.store):
-            if metadata.get(SYNCED_FROM) == self.source.name:
-                yield doc_id
-
-    def _reason_against(self, document: Document) -> str:
-        """Return why a document may not be put into the index; "" when it may."""
-        if document.doc_id in self.seen:
-            return f"a second document with the id {document.doc_id!r}"
-        label = label_of(self.store, document.doc_id)
-        if label is None or label.get(SYNCED_FROM) == self.source.name:
-            return ""
-        owner = label.get(SYNCED_FROM)
-        if self.adopt or (owner is None and self._is_same(document)):
-            return ""
-        whose = "did not come from this folder" if owner is None else f"came from {owner}"
-        return f"the id is that of a document that {whose}: adopt it, or give the source a prefix"
-
-    def _is_same(self, document: Document) -> bool:
-        """Return whether the index holds a document already, but for the mark."""
-        unmarked = {key: value for key, value in document.metadata.items() if key != SYNCED_FROM}
-        stored = document_of(self.store, document.doc_id)
-        hashed = replace(document, metadata=unmarked).content_hash
-        return stored is not None and stored.content_hash == hashed
-
-    def _names_files(self) -> bool:
-        """Return whether ids begin with names of files: those of a BEIR collection do not."""
-        return not (self.source.path / "corpus.jsonl").is_file()
-
-    def _is_kept(self, doc_id: str, unread: set[str]) -> bool:
-        """Return whether a document is in the folder, or may be in what could not be read."""
-        if doc_id in self.seen:
-            return True
-        name = doc_id.removeprefix(self.source.prefix)
-        files = (name[:place] for place, character in enumerate(name) if character in ":/")
-        return name in unread or any(file in unread for file in files)
+    reread: bool
 
 
 @timed("sync", lambda synced: {"documents": synced.added + synced.replaced + synced.unchanged})
@@ -200,30 +97,42 @@ def sync(
     folder : str, Path or Source
         As `Retriever.from_folder` reads it.
     **options
-        delete, adopt, allow_empty: see `SyncOptions`.
+        delete, adopt, allow_empty, reread: see `SyncOptions`.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     ValueError
-        If no document is left in the folder, and the index holds some of it.
+        If no document is left in the folder, and the index holds some of it; or if the index is
+        itself in the folder.
     """
     with retriever._changing() as state:  # the newest, of which this is the only writer
-        reading = _Reading(state.store, Source.of(folder), options.get("adopt", False))
+        reading = _reading(state, Source.of(folder), options)
         added = retriever.add(reading.documents())
         gone = reading.gone() if options.get("delete", True) else []
         if gone and not reading.seen and not options.get("allow_empty", False):
             raise ValueError(
                 f"expected documents in {reading.source.path}, but there are none, and the index "
-                f"holds {len(gone)} of it: is it the right folder? To delete them, allow it to be "
-                f"empty"
+                f"holds {len(gone)} of it: is it the right folder, and mounted? To delete "
+                f"them, allow it to be empty"
             )
         deleted = retriever.delete(gone)
+        reading.files.save()
+    unchanged = added.unchanged + reading.unread
     skipped = (*reading.report.skipped, *reading.refused)
     counts = {"new": added.added, "replaced": added.replaced, "deleted": deleted}
-    log.info("synced %s: %s", reading.source.path, counts, extra=counts)
-    return Synced(added.added, added.replaced, added.unchanged, deleted, skipped, added.empty)
+    log.info("synced %s: %s", reading.source.path.name, counts, extra=counts)
+    return Synced(added.added, added.replaced, unchanged, deleted, skipped, added.empty)
+
+
+def _reading(state: "State", source: Source, options: SyncOptions) -> Reading:
+    """Return how the documents of a folder are read for an index."""
+    if state.folder is not None:
+        check_apart(source.path, state.folder)
+    called = json.dumps([source.name, source.prefix])
+    files = KnownFiles.load(state.folder, called, reread=options.get("reread", False))
+    return Reading(state.store, source, options.get("adopt", False), files)
 
 
 def watch(
@@ -248,7 +157,7 @@ def watch(
     **options
         As in `sync`.
     """
-    if not seconds > 0:
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
         raise ValueError(f"expected seconds above 0, not {seconds}")
     source = Source.of(folder)
     last = None
