@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid import snapshot
+from hybrid.hooks import timed
 from hybrid.locking import LOCK_FILE
 from hybrid.opening import State, commit
 
@@ -25,6 +26,7 @@ class Compacted:
     bytes_after: int
 
 
+@timed("compact", lambda done: {"documents": done.documents, "bytes": done.bytes_after})
 def compact(state: State) -> Compacted:
     """Merge and purge; the caller has begun a generation in which nothing has changed.
 

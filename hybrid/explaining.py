@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fusion import Arm, Fused
+from hybrid.hooks import TimedIndex
 from hybrid.results import ExplainedHit, Explanation, Hit
 from hybrid.searching import Search, Wanted, check_question
 from indexes.candidates import Mask, Scores
@@ -25,7 +27,10 @@ def explain(search: Search, query: str, wanted: Wanted) -> Explanation:
         return Explanation(query, terms, (), None, clock.laps)
     arms = clock.lap("query", lambda: indexes.arms([query])[0])
     allowed = clock.lap("filter", lambda: search.allowed(wanted.condition))
-    timed = {name: replace(arm, index=_Timed(arm.index, name, clock)) for name, arm in arms.items()}
+    timed = {
+        name: replace(arm, index=TimedIndex(arm.index, partial(clock.add, f"search: {name}")))
+        for name, arm in arms.items()
+    }
     fused = clock.lap("search", lambda: search.fuse(timed, wanted, allowed, map))
     hits = clock.lap("texts", lambda: search.look_up(fused))
     ranked = _with_all_ranks(hits, _searched(arms, fused), allowed)
@@ -47,24 +52,11 @@ class _Clock:
     def lap(self, stage: str, work: Callable[[], T]) -> T:
         start = time.perf_counter()
         result = work()
-        self.laps[stage] = self.laps.get(stage, 0.0) + 1000 * (time.perf_counter() - start)
+        self.add(stage, time.perf_counter() - start)
         return result
 
-
-class _Timed:
-    """An index whose calls are timed under its name."""
-
-    def __init__(self, index: Any, name: str, clock: _Clock) -> None:
-        self._index, self._stage, self._clock = index, f"search: {name}", clock
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._index, name)
-        if not callable(found):
-            return found
-        return lambda *asked: self._clock.lap(self._stage, lambda: found(*asked))
+    def add(self, stage: str, seconds: float) -> None:
+        self.laps[stage] = self.laps.get(stage, 0.0) + 1000 * seconds
 
 
 def _with_all_ranks(hits: list[Hit], arms: Mapping[str, Arm], allowed: Mask | None) -> list[Hit]:

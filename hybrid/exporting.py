@@ -64,6 +64,8 @@ def export(retriever: "Retriever", path: str | Path) -> Exported:
         If the file's name ends differently.
     FileExistsError
         If there is such a file already.
+    FileNotFoundError
+        If there is no folder for it.
     MissingDependency
         If it is Parquet, and pyarrow is not installed.
     """
@@ -73,6 +75,8 @@ def export(retriever: "Retriever", path: str | Path) -> Exported:
         raise ValueError(f"expected a file name with {' or '.join(WRITERS)}, not {path.name}")
     if path.exists():
         raise FileExistsError(f"expected a new file, but {path} is there: remove it first")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"expected a folder for {path.name}, but {path.parent} is none")
     search = retriever._search()
     header = _header(search, retriever._state.settings())
     descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -85,7 +89,7 @@ def export(retriever: "Retriever", path: str | Path) -> Exported:
         raise
     size = path.stat().st_size
     counts = {"documents": header.documents, "chunks": header.chunks, "bytes": size}
-    log.info("exported to %s: %s", path, counts, extra=counts)
+    log.info("exported to %s: %s", path.name, counts, extra=counts)
     return Exported(str(path), **counts)
 
 

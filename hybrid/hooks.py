@@ -7,7 +7,7 @@
 >>> with hooks.on(seen.append):
 ...     _ = r.search("cats", k=1)
 >>> [event.stage for event in seen]
-['query', 'filter', 'fuse', 'texts', 'search']
+['query', 'filter', 'index', 'fuse', 'texts', 'search']
 
 While nobody listens, a stage costs one more call of a function.
 """
@@ -17,9 +17,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ParamSpec, Self, TypeVar
+
+from fusion import Arm, Fused
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +37,25 @@ class Event:
     Attributes
     ----------
     stage : str
-        "query", "filter", "fuse", "texts" of a question, and "search", which is all of it; "add",
-        "delete", "commit", "load", "sync", "export", "import".
+        Of a question: "query", which "encode" is a part of, "filter", "fuse", which "index" is a
+        part of, "texts", and "search", which is all of it.  Of an index: "add", "delete", "commit",
+        "compact", "load", "sync", "export", "import".
     seconds : float
-        How long it took.
+        How long it took.  Of "index", whose work may be done in several threads, the sum.
     counts : mapping of str to int
         What came of it: hits, documents, chunks.  Empty when it failed.
     error : str
         The type of what it raised, "" when all went well.  What an error says is left out: it
         may quote what it was given.
+    name : str
+        Which index, of the stage "index": "bm25", "dense", "lexical" or "multivector".
     """
 
     stage: str
     seconds: float
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     error: str = ""
+    name: str = ""
 
 
 Callback = Callable[[Event], object]
@@ -134,6 +140,50 @@ def timed(
         return stage_of
 
     return decorate
+
+
+def index_by_index(arms: Mapping[str, Arm], fuse: Callable[[Mapping[str, Arm]], Fused]) -> Fused:
+    """Return what is fused of some indexes; tell listeners how long each of these took.
+
+    The counts are how often it was called, and how many rows of its list were read: none of one
+    that scores what the others found.
+    """
+    if not _listeners:
+        return fuse(arms)
+    taken: dict[str, list[float]] = {name: [] for name in arms}
+    timed_arms = {
+        name: replace(arm, index=TimedIndex(arm.index, taken[name].append))
+        for name, arm in arms.items()
+    }
+    fused = fuse(timed_arms)
+    for name, seconds in taken.items():
+        counts = {"calls": len(seconds), "depth": int(fused.certificate.depths.get(name, 0))}
+        _tell(Event("index", sum(seconds), MappingProxyType(counts), name=name))
+    return fused
+
+
+class TimedIndex:
+    """An index of which somebody is told how many seconds each call takes."""
+
+    def __init__(self, index: Any, told: Callable[[float], object]) -> None:
+        self._index, self._told = index, told
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._index, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return found(*args, **kwargs)
+            finally:
+                self._told(time.perf_counter() - start)
+
+        return call
 
 
 def _tell(event: Event) -> None:

@@ -73,8 +73,10 @@ def import_index(
 ) -> Imported:
     """Build an index folder from a file that `hybrid.exporting.export` wrote.
 
-    The index answers as the exported one, bit for bit where its dense index is exact.  When the
-    file is refused, nothing is left behind.
+    The index answers as the exported one, bit for bit where its dense index is exact.  Centroids,
+    short codes and graphs are made anew from the vectors, in their order: two imports of a file are
+    equal, but an index with a history may have learnt these from other vectors.  `Retriever.save`
+    copies them.  When the file is refused, nothing is left behind.
 
     Parameters
     ----------
@@ -98,13 +100,12 @@ def import_index(
     read = READERS.get(path.suffix.lower())
     if read is None:
         raise ValueError(f"expected a file name with {' or '.join(READERS)}, not {path.name}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"expected a new or empty folder, but {folder} has something in it")
+    _check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
         done = _Import(read(path), path.name, Path(beside)).into(folder, analyzer)
     counts = {"documents": done.documents, "chunks": done.chunks}
-    log.info("imported %s into %s: %s", path, folder, counts, extra=counts)
+    log.info("imported %s into %s: %s", path.name, folder.name, counts, extra=counts)
     return done
 
 
@@ -205,6 +206,7 @@ class _Import:
                         f"expected {header.documents} documents with {header.chunks} chunks, but "
                         f"there are {self.documents} with {self.chunks}: was the file cut short?"
                     )
+                _check_free(folder)  # somebody else may have imported meanwhile
                 retriever.save(folder)
         except (OSError, HybridError):
             raise
@@ -276,6 +278,12 @@ class _Import:
         texts = [indexed_text(doc.title, one.chunk.text) for doc, own in waiting for one in own]
         if rows:
             state.indexes.restore(rows, lot, texts)
+
+
+def _check_free(folder: Path) -> None:
+    """Raise FileExistsError unless a folder is new or empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"expected a new or empty folder, but {folder} has something in it")
 
 
 def _block(index: MultiVectorIndex, lot: list[ChunkRecord]) -> Block:

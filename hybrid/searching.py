@@ -11,7 +11,7 @@ from fusion import AnyMethod, Arm, Fused, Limit, top_k
 from fusion.exact import NO_LIMIT, Parallel
 from fusion.features import resolved
 from hybrid.filters import parse_filter
-from hybrid.hooks import timed
+from hybrid.hooks import Counts, index_by_index, timed
 from hybrid.indexing import Indexes
 from hybrid.results import Hit, hits_of
 from hybrid.store import ChunkStore
@@ -106,14 +106,19 @@ class Search:
         """Return which rows a condition on the metadata lets through; None: all."""
         return None if condition is None else self.store.allowed(parse_filter(condition))
 
-    @timed("fuse", lambda fused: {"rows": len(fused)})
+    @timed("fuse", lambda fused: _counts(fused))
     def fuse(
         self, arms: Mapping[str, Arm], wanted: Wanted, allowed: Mask | None, parallel: Parallel
     ) -> Fused:
         """Return the best rows for the queries of some indexes."""
         if not arms:
             return Fused.none()
-        fused = top_k(arms, resolved(self.fusion, arms), wanted.k, allowed, parallel, wanted.limit)
+
+        def best(arms: Mapping[str, Arm]) -> Fused:
+            method = resolved(self.fusion, arms)
+            return top_k(arms, method, wanted.k, allowed, parallel, wanted.limit)
+
+        fused = index_by_index(arms, best)
         if wanted.min_score is None:
             return fused
         return fused.first(int(np.count_nonzero(fused.scores >= np.float64(wanted.min_score))))
@@ -141,6 +146,12 @@ class Search:
         for name, score in zip(names, fused.scores.tolist(), strict=True):
             best.setdefault(name, score)
         return dict(list(best.items())[:k])
+
+
+def _counts(fused: Fused) -> Counts:
+    """Return how many rows are left, were read of all lists together, and were rescored."""
+    proof = fused.certificate
+    return {"rows": len(fused), "read": int(sum(proof.depths.values())), "rescored": proof.pool}
 
 
 def check_question(query: object) -> None:

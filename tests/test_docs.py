@@ -5,7 +5,9 @@ import io
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -74,6 +76,9 @@ def test_the_blocks_of_tuning_run_in_order(tmp_path, monkeypatch):
 
 def test_the_blocks_of_a_living_index_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    tracer = Mock()
+    trace = Mock(get_tracer=Mock(return_value=tracer))
+    monkeypatch.setitem(sys.modules, "opentelemetry", Mock(trace=trace))
     session, printed, checked = {}, None, 0
     for kind, code in blocks("docs/living.md"):
         if kind == "python":
@@ -85,6 +90,9 @@ def test_the_blocks_of_a_living_index_run_in_order(tmp_path, monkeypatch):
             assert printed == code
             checked += 1
     assert checked >= 3
+    spans = [call.args[0] for call in tracer.start_span.call_args_list]
+    assert spans[-1] == "hybrid.search"
+    assert tracer.start_span.return_value.end.call_count == len(spans) == 6
 
 
 def run_command(line):

@@ -61,10 +61,10 @@ class FunctionEncoder:
     array([[3., 1.]], dtype=float32)
     """
 
-    embed: Embed = field(kw_only=False)
+    embed: Embed = field(kw_only=False, repr=False)  # a partial would show its arguments, with keys
     name: str = field(kw_only=False)
     dimension: int = field(kw_only=False)
-    embed_queries: Embed | None = None
+    embed_queries: Embed | None = field(default=None, repr=False)
     batch_size: int | None = None
     retries: int = 0
     timeout: float | None = None

@@ -317,3 +317,66 @@ def test_hostile_parquet(retriever, tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
     with pytest.raises(IndexFormatError, match="there is no header"):
         import_index(tmp_path / "other.parquet", tmp_path / "index")
+
+
+def clouds(texts):
+    """Vectors that lie together in some groups, by the numbers in the texts."""
+    numbers = [int("".join(filter(str.isdecimal, text)) or 0) for text in texts]
+    centers = np.random.default_rng(1).normal(size=(40, 16))
+    return [centers[n % 40] + 0.6 * np.random.default_rng(n).normal(size=16) for n in numbers]
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq"])
+def test_what_is_learnt_of_vectors_is_learnt_the_same_way_again(kind, tmp_path, monkeypatch):
+    """Two imports are equal, and equal to an index without a history; a copy is always equal."""
+    monkeypatch.setattr("indexes.finders.LEAST_LISTED", 500)
+    encoder = hybrid.FunctionEncoder(clouds, "clouds", 16)
+    questions = [f"which {n}" for n in range(0, 6000, 40)]
+
+    def found(retriever):
+        hits = retriever.search_many(questions, 10)
+        return [[(hit.chunk_id, hit.score.hex()) for hit in some] for some in hits]
+
+    texts = [f"number {n}" for n in range(3000)]
+    with hybrid.Retriever.from_texts(texts, encoder=encoder, dense=Dense(kind=kind)) as made:
+        assert made._search().indexes.dense.exact is False
+        export(made, tmp_path / "fresh.jsonl")
+        expected = found(made)
+        made.delete([str(n) for n in range(0, 3000, 7)])
+        made.add(Document(f"late {n}", f"number {n}") for n in range(3000, 3300))
+        export(made, tmp_path / "old.jsonl")
+        made.save(tmp_path / "copy")
+        with hybrid.Retriever.load(tmp_path / "copy", encoder=encoder) as copy:
+            assert found(copy) == found(made) != expected
+    answers = {}
+    for name in ("fresh", "old", "old again"):
+        import_index(tmp_path / f"{name.split()[0]}.jsonl", tmp_path / name)
+        with hybrid.Retriever.load(tmp_path / name, encoder=encoder) as opened:
+            answers[name] = found(opened)
+    assert answers["fresh"] == expected
+    assert answers["old"] == answers["old again"]
+
+
+def test_no_folder_for_an_export(retriever, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"expected a folder for x\.jsonl"):
+        export(retriever, tmp_path / "none" / "x.jsonl")
+
+
+def test_two_imports_into_one_folder_at_once(retriever, tmp_path, monkeypatch):
+    """The second to end finds an index there, and leaves it."""
+    export(retriever, tmp_path / "x.jsonl")
+    save = hybrid.Retriever.save
+    check = "hybrid.importing._check_free"
+    real = hybrid.importing._check_free
+    calls = []
+
+    def other_first(folder):
+        calls.append(folder)
+        if len(calls) == 2:
+            save(retriever, folder)
+        real(folder)
+
+    monkeypatch.setattr(check, other_first)
+    with pytest.raises(FileExistsError, match="something in it"):
+        import_index(tmp_path / "x.jsonl", tmp_path / "index")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "x.jsonl"]
