@@ -131,6 +131,8 @@ def main() -> None:
     parser.add_argument("--from", type=int, dest="start", help="(for the processes)")
     parser.add_argument("--work", type=Path, help="(for the processes)")
     given = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     if given.only is not None:
         with tempfile.TemporaryDirectory() as folder:
             cases = range(given.only, given.only + 1)
@@ -138,8 +140,6 @@ def main() -> None:
     elif given.start is None:
         sys.exit(1 if _fuzz(given.kind, given.seed, given.times) else 0)
     else:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         cases = range(given.start, given.times)
         outcomes = run_cases(given.kind, given.seed, cases, given.work)
         print(json.dumps({"outcomes": outcomes}))

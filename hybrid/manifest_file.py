@@ -78,6 +78,20 @@ def _what_is_wrong(manifest: Manifest) -> str:
             return f"the size of {name}"
         if not isinstance(facts.get("sha256"), str):
             return f"the sha256 of {name}"
+    return _wrong_setting(manifest.settings)
+
+
+def _wrong_setting(settings: dict[str, Any]) -> str:
+    """Return what should be there in place of a setting of another type; "" if all is well."""
+    for name in ("analyzer", "bm25", "dense", "chunker"):
+        if not isinstance(settings.get(name, {}), dict):
+            return f"{name} as a JSON object"
+    encoder = settings.get("encoder")
+    if encoder is None:
+        return ""
+    named = isinstance(encoder, dict) and (encoder.get("kind"), encoder.get("name"))
+    if not named or not all(isinstance(one, str) for one in named):
+        return "null or kind and name of an encoder"
     return ""
 
 

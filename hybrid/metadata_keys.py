@@ -61,11 +61,13 @@ class MetadataKeys:
     folder : Path, optional
         What `save` wrote at a generation.  It is opened with the first condition.
     generation : int
+    below : int
+        A number that all rows of the store are below.
     """
 
-    def __init__(self, folder: Path | None = None, generation: int = 0) -> None:
+    def __init__(self, folder: Path | None = None, generation: int = 0, below: int = 0) -> None:
         self._folder = folder if folder is not None and folder.is_dir() else None
-        self._saved_at = generation
+        self._saved_at, self._below = generation, below
         self._forget()
 
     def back_to(self, generation: int) -> None:
@@ -171,17 +173,20 @@ class MetadataKeys:
 
     def _open(self, folder: Path) -> None:
         facts = facts_in(folder / "metadata.json")
+        packed = opened(folder / "live.npy", "|u1", (None,), mode=None)
+        documents = whole(facts.get("documents"), "the number of documents", 1, 8 * len(packed))
+        check(len(packed) == -(-documents // 8), "a bit for each document")
         for name in listed(facts, "batches"):
             check(isinstance(name, str) and name.isascii(), "names of batches")
             check(name.replace("-", "").isalnum(), "names of batches without a path")
             batch = open_batch(folder / name)
-            check(batch.first >= len(self._live), "batches one after the other")
-            check(not self._batches or batch.row >= self._batches[-1].end, "rows that ascend")
+            before = self._batches[-1] if self._batches else None
+            check(before is None or batch.first > before.last, "batches one after the other")
+            check(before is None or batch.row >= before.end, "rows that ascend")
+            check(batch.last < documents, "documents that are there")
+            check(batch.end <= self._below, "rows of the store")
             self._batches.append(batch)
-            self._live = np.zeros(batch.last + 1, np.bool_)
-        packed = opened(folder / "live.npy", "|u1", (-(-len(self._live) // 8),), mode=None)
-        whole(facts.get("documents"), "the number of documents", len(self._live), len(self._live))
-        self._live = np.unpackbits(packed, count=len(self._live)).view(np.bool_)
+        self._live = np.unpackbits(packed, count=documents).view(np.bool_)
         self._state = self._saved_at, -1
 
     def _keep_up(self, read: Read, state: State) -> None:

@@ -206,7 +206,7 @@ class ChunkStore:
     def open_columns(self, folder: Path) -> None:
         """Have conditions use the columns that `save_columns` wrote at this generation."""
         with self._lock:
-            self._keys = MetadataKeys(folder, self.generation)
+            self._keys = MetadataKeys(folder, self.generation, self.rows_ever())
 
     def save_columns(self, folder: Path) -> None:
         """Write the columns that conditions need into an empty folder; see `MetadataKeys`."""

@@ -124,11 +124,15 @@ def _cosines(one: "Vectors | sp.csr_matrix", two: "Vectors | sp.csr_matrix") -> 
 def _of_width(part: "Vectors | sp.csr_matrix", width: int) -> sp.csr_matrix:
     matrix = sp.csr_matrix(part, dtype=np.float64)
     shape = matrix.shape[0], width
-    return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape)
+    wide = sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape, copy=True)
+    wide.sum_duplicates()  # in order; without that scipy takes memory for every column
+    return wide
 
 
 def _sums(matrix: sp.csr_matrix) -> Scores:
-    return np.asarray(matrix.sum(axis=1), np.float64).ravel()
+    """Return the sum of each row; scipy's takes memory for every column, too."""
+    owners = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return np.bincount(owners, matrix.data, matrix.shape[0]).astype(np.float64)
 
 
 def _saved(folder: Path) -> Parts:

@@ -1,7 +1,9 @@
 """Encoders: what they give, how they are found, how they are recognised."""
 
 import json
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,6 +171,29 @@ def test_every_part_of_a_canary_is_compared(part, tmp_path):
     missing = canary_parts() | {part: None}
     with pytest.raises(hybrid.EncoderMismatch, match=rf"\({part}\), not None"):
         check_canaries(tmp_path, Fixed(Embeddings(**missing)))
+
+
+@pytest.fixture
+def little_memory():
+    """Let this process take 512 MiB more, and no more."""
+    resource = pytest.importorskip("resource")
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + (512 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.usefixtures("little_memory")
+def test_a_damaged_canary_of_a_huge_term_takes_no_memory(tmp_path):
+    save_canaries(Fixed(Embeddings(**canary_parts())), tmp_path)
+    indices = np.load(tmp_path / "canaries-lexical-indices.npy")
+    indices[0] = (1 << 31) - 2
+    np.save(tmp_path / "canaries-lexical-indices.npy", indices)
+    with pytest.raises(hybrid.EncoderMismatch, match="the lexical vector of canary"):
+        check_canaries(tmp_path, Fixed(Embeddings(**canary_parts())))
 
 
 def test_the_worst_canary_is_named_with_its_cosine(tmp_path):

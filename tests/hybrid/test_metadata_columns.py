@@ -213,6 +213,8 @@ def column(facts, name):
     [
         lambda facts: facts.update(first=0),
         lambda facts: facts.update(last=1 << 61, size=1 << 60),
+        lambda facts: facts.update(last=1 << 31, size=1 << 31),
+        lambda facts: facts.update(row=1 << 31),
         lambda facts: facts.update(columns={}),
         lambda facts: facts.update(columns=[{"names": []}]),
         lambda facts: facts.update(complete=None),
