@@ -20,9 +20,6 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from hybrid.errors import HybridError
-
-DECLARED = (HybridError, ValueError, OSError)
 MEMORY, SECONDS = 3 << 30, 60
 _GROWTH = 600_000  # kB that one case may take
 _NOTED = 40  # failures that are shown

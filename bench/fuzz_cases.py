@@ -117,7 +117,7 @@ def built(folder: Path, kind: str) -> None:
 class Files:
     """Cases of damaged files."""
 
-    declared = (HybridError, ValueError, OSError)
+    declared = (HybridError, OSError)
 
     def __init__(self, work: Path, kinds: tuple[str, ...] = tuple(KINDS)) -> None:
         self.folders = {kind: work / kind for kind in kinds}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion import Arm, Method, Weighted
-from hybrid.damaged import told_as_damage
+from hybrid.damaged import found_damaged, told_as_damage
 from hybrid.encoders.base import (
     CorpusEncoder,
     Embeddings,
@@ -28,6 +28,7 @@ from hybrid.text_analyzer import TextAnalyzer
 from indexes import BM25Index, DenseIndex, LexicalIndex, MultiVectorIndex
 from indexes.candidates import Rows, Scores
 from indexes.multivector import TokenVectors, check_tokens
+from indexes.opened import DamagedFile
 from indexes.terms import TermBatch
 
 ALWAYS_REFIT = 10_000
@@ -117,7 +118,10 @@ class Indexes:
 
     def add(self, rows: Sequence[int], prepared: Prepared) -> None:
         """Add rows to every index."""
-        self.bm25.add(rows, prepared.terms)
+        try:
+            self.bm25.add(rows, prepared.terms)
+        except DamagedFile as error:
+            raise found_damaged(error) from error
         if isinstance(self.encoder, CorpusEncoder):
             self._unencoded.update(rows)
             self._changed += len(rows)

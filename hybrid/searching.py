@@ -10,12 +10,14 @@ import numpy as np
 from fusion import AnyMethod, Arm, Fused, Limit, top_k
 from fusion.exact import NO_LIMIT, Parallel
 from fusion.features import resolved
+from hybrid.damaged import found_damaged
 from hybrid.filters import parse_filter
 from hybrid.hooks import Counts, index_by_index, timed
 from hybrid.indexing import Indexes
 from hybrid.results import Hit, hits_of
 from hybrid.store import ChunkStore
 from indexes.candidates import Mask
+from indexes.opened import DamagedFile
 
 _MANY_ROWS = 500_000
 """From so many on it pays to wake a thread for each index; below, that takes longer than a list."""
@@ -118,7 +120,10 @@ class Search:
             method = resolved(self.fusion, arms)
             return top_k(arms, method, wanted.k, allowed, parallel, wanted.limit)
 
-        fused = index_by_index(arms, best)
+        try:
+            fused = index_by_index(arms, best)
+        except DamagedFile as error:
+            raise found_damaged(error) from error
         if wanted.min_score is None:
             return fused
         return fused.first(int(np.count_nonzero(fused.scores >= np.float64(wanted.min_score))))

@@ -27,6 +27,10 @@ _HEADER = re.compile(
 )
 
 
+class DamagedFile(ValueError):
+    """A file of a saved index is not what was saved; most are found out when it is opened."""
+
+
 def opened(
     path: Path, kinds: str, shape: Sequence[int | None], *, mode: str | None = "c"
 ) -> NDArray[Any]:
@@ -133,9 +137,9 @@ def whole(value: object, name: str, least: int, most: int) -> int:
 
 
 def check(holds: object, what: str) -> None:
-    """Raise ValueError, saying what was expected, unless it holds."""
+    """Raise DamagedFile, saying what was expected, unless it holds."""
     if not holds:
-        raise ValueError(f"expected {what}: the files are damaged")
+        raise DamagedFile(f"expected {what}: the files are damaged")
 
 
 def rising(values: NDArray[Any], first: int, last: int) -> bool:
