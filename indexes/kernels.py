@@ -140,10 +140,10 @@ def count_above(  # noqa: PLR0913
     lists = Lists(table, places, *weighed(slots, amounts, absent, facts), zero)
     wanted = Wanted(2 * RANGE, allowed, filtered)
     shift, starts = _bins_of(marks)
-    passed = np.zeros(marks.size + 1, I64)
+    passed, none = np.zeros(marks.size + 1, I64), int(I64(0))
     theta = U32(marks[0] >> U64(32)).view(F32)
     for segment in range(table.shape[0]):
-        count, _ = _search_segment(lists, segment, theta, wanted, sums, keys, 0)
+        count, _ = _search_segment(lists, segment, theta, wanted, sums, keys, none)
         _pass(marks, shift, starts, keys[:count], passed)
     total = 0
     for mark in range(marks.size - 1, -1, -1):
@@ -202,12 +202,15 @@ def _search(
     if not slots.size:
         return 0
     theta, rare = TINY, count_rare(lists, wanted.depth)
-    if rare:  # sums over the rare terms alone are lower bounds: they set the first bar
-        few = Lists(table, places, slots[:rare], weights[:rare], base, zero)
-        count = _collect(few, theta, wanted, sums, keys)
+    taken = rare if rare else slots.size
+    while True:  # one call of what is large, for it is compiled where it is called
+        some = Lists(table, places, slots[:taken], weights[:taken], base, zero)
+        count = _collect(some, theta, wanted, sums, keys)
+        if taken == slots.size:
+            break
+        taken = slots.size  # sums over the rare terms alone are lower bounds: they set the bar
         if count >= wanted.depth:
             theta = U32(edge_of(keys, count, wanted.depth)).view(F32)
-    count = _collect(lists, theta, wanted, sums, keys)
     if count > wanted.depth:
         count = drop(keys, count, edge_of(keys, count, wanted.depth))
     return count
@@ -222,7 +225,7 @@ def _collect(
     keys: NDArray[np.uint64],
 ) -> int:
     """Collect the rows of all segments that reach a bar, or enough of them."""
-    count = 0
+    count = int(I64(0))  # for a literal, numba would compile once more all that it is given to
     for segment in range(lists.table.shape[0]):
         count, theta = _search_segment(lists, segment, theta, wanted, sums, keys, count)
     return count

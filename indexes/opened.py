@@ -49,7 +49,7 @@ def opened(
 
     Raises
     ------
-    ValueError
+    DamagedFile
         If it is something else, or has more or fewer bytes than it says.
     OSError
         If it cannot be opened.
@@ -60,7 +60,7 @@ def opened(
         size = int.from_bytes(head[8:], "little")
         header = _HEADER.fullmatch(file.read(size))
         if head[:8] != _MAGIC or header is None or (10 + size) % _ALIGNED:
-            raise ValueError(f"expected an array in {_named(path)}, but its beginning is damaged")
+            raise DamagedFile(f"expected an array in {_named(path)}, but its beginning is damaged")
         kind = header[1].decode()
         found = tuple(int(part) for part in header[3].decode().split(",") if part.strip())
         across = header[2] == b"True" and len(found) > 1  # column by column
@@ -69,14 +69,14 @@ def opened(
         )
         if kind not in kinds.split() or not fits or (across and mode == "c"):
             wanted = tuple("n" if want is None else want for want in shape)
-            raise ValueError(
+            raise DamagedFile(
                 f"expected {kinds} of shape {wanted} in {_named(path)}, not {kind} of {found}"
             )
         dtype, count = np.dtype(kind), 1
         for length in found:
             count *= length
         if path.stat().st_size != 10 + size + count * dtype.itemsize:
-            raise ValueError(f"expected {found} numbers in {_named(path)}, but its size is another")
+            raise DamagedFile(f"expected {found} numbers in {_named(path)}, but its size differs")
         if not count:
             return np.empty(found, dtype)
         if mode is None or across:
@@ -90,49 +90,49 @@ def facts_in(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
+    DamagedFile
         If it is something else, or larger than any that is written.
     OSError
         If it cannot be opened.
     """
     check_plain(path)
     if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"expected at most {LARGEST_JSON} bytes in {_named(path)}")
+        raise DamagedFile(f"expected at most {LARGEST_JSON} bytes in {_named(path)}")
     try:
         facts = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON in {_named(path)}, but it is damaged: {error}") from error
+        raise DamagedFile(f"expected JSON in {_named(path)}, but it is damaged: {error}") from error
     if not isinstance(facts, dict):
-        raise ValueError(f"expected a JSON object in {_named(path)}")
+        raise DamagedFile(f"expected a JSON object in {_named(path)}")
     return facts
 
 
 def check_plain(path: Path) -> None:
-    """Raise ValueError unless a path is a file itself: no link, pipe or device."""
+    """Raise DamagedFile unless a path is a file itself: no link, pipe or device."""
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise ValueError(f"expected a file at {_named(path)}, not a link, a pipe or a device")
+        raise DamagedFile(f"expected a file at {_named(path)}, not a link, a pipe or a device")
 
 
 def facts_of(facts: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an object within an object of a JSON file, or raise ValueError."""
+    """Return an object within an object of a JSON file, or raise DamagedFile."""
     found = facts.get(name)
     if not isinstance(found, dict):
-        raise ValueError(f"expected {name} as a JSON object, not {str(found)[:40]}")
+        raise DamagedFile(f"expected {name} as a JSON object, not {str(found)[:40]}")
     return found
 
 
 def listed(facts: dict[str, Any], name: str) -> list[Any]:
-    """Return a list within an object of a JSON file, or raise ValueError."""
+    """Return a list within an object of a JSON file, or raise DamagedFile."""
     found = facts.get(name)
     if not isinstance(found, list):
-        raise ValueError(f"expected {name} as a JSON list, not {str(found)[:40]}")
+        raise DamagedFile(f"expected {name} as a JSON list, not {str(found)[:40]}")
     return found
 
 
 def whole(value: object, name: str, least: int, most: int) -> int:
-    """Return a whole number between two bounds, or raise ValueError."""
+    """Return a whole number between two bounds, or raise DamagedFile."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"expected {name} from {least} to {most}, not {str(value)[:40]}")
+        raise DamagedFile(f"expected {name} from {least} to {most}, not {str(value)[:40]}")
     return value
 
 

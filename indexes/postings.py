@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from indexes.candidates import Mask, Rows, as_new_rows, as_rows
 from indexes.inverting import ONES
 from indexes.lists import RANGE
-from indexes.opened import check, facts_in, opened, whole
+from indexes.opened import DamagedFile, check, facts_in, opened, whole
 from indexes.segment import Segment
 
 MOST_ROWS = 1 << 32
@@ -290,7 +290,7 @@ def _places_in(facts: dict[str, Any]) -> list[tuple[int, int, int]]:
 
 def _listed(value: object, size: int | None = None) -> list[Any]:
     if not isinstance(value, list) or size not in (None, len(value)):
-        raise ValueError(f"expected a list of {size or 'segments'}, not {str(value)[:40]}")
+        raise DamagedFile(f"expected a list of {size or 'segments'}, not {str(value)[:40]}")
     return value
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from indexes.inverting import ONES, Lists, bitmaps, code_book, count_terms, invert, merge
 from indexes.lists import RANGE
-from indexes.opened import check, opened, rising
+from indexes.opened import DamagedFile, check, opened, rising
 
 _LONG, _LONG_WEIGHTS = 32, 8  # a list with more than one row in so many has a bitmap
 _FEW = 4  # deleted rows that are looked for one by one
@@ -241,7 +241,7 @@ class Segment:
         try:
             return np.asarray(self.tfs[self.payload])
         except IndexError:
-            raise ValueError(f"expected codes in the code book of {self.home}: damaged") from None
+            raise DamagedFile(f"expected codes in the code book of {self.home}: damaged") from None
 
 
 def _of_counts(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hybrid.damaged import told_as_damage
 from hybrid.encoders.base import Encoder, check_same
 from hybrid.errors import EncoderMismatch
 from hybrid.text_analyzer import TextAnalyzer
@@ -76,13 +77,14 @@ def _fitted(name: str, analyzer: TextAnalyzer) -> Encoder:
 
 
 def _load_fitted(fingerprint: Mapping[str, Any], folder: Path, analyzer: TextAnalyzer) -> Encoder:
-    if fingerprint["kind"] == "lsa":
-        from hybrid.encoders.lsa import LSAEncoder
+    with told_as_damage(folder):
+        if fingerprint["kind"] == "lsa":
+            from hybrid.encoders.lsa import LSAEncoder
 
-        return LSAEncoder.load(folder, analyzer, int(fingerprint["most_dimensions"]))
-    from hybrid.encoders.static import StaticEncoder
+            return LSAEncoder.load(folder, analyzer, int(fingerprint["most_dimensions"]))
+        from hybrid.encoders.static import StaticEncoder
 
-    return StaticEncoder.load(folder, analyzer, fingerprint)
+        return StaticEncoder.load(folder, analyzer, fingerprint)
 
 
 def as_encoder(encoder: "str | Path | Encoder", analyzer: TextAnalyzer) -> Encoder:
