@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.compiled import compiled
+from indexes.compiled import compiled, inlined
 from indexes.lists import FIRST, HOLES, RANGE, SPAN, START, STOP, Lists
 from indexes.lookups import weighed
 from indexes.pruning import best_split, complete, count_rare, least_sum
@@ -193,7 +193,7 @@ def _bins_of(marks: NDArray[np.uint64]) -> tuple[np.uint64, NDArray[np.uint64]]:
     return shift, starts
 
 
-@compiled
+@inlined
 def _search(
     lists: Lists, wanted: Wanted, sums: NDArray[np.float32], keys: NDArray[np.uint64]
 ) -> int:
@@ -216,7 +216,7 @@ def _search(
     return count
 
 
-@compiled
+@inlined
 def _collect(
     lists: Lists,
     theta: np.float32,
@@ -231,7 +231,7 @@ def _collect(
     return count
 
 
-@compiled
+@inlined
 def _search_segment(  # noqa: PLR0913
     lists: Lists,
     segment: int,

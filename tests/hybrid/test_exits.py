@@ -109,7 +109,7 @@ def test_a_commit_that_ends_here_is_there_or_is_not(folder, point, caplog):
 
 @pytest.mark.parametrize(
     ("names", "step", "least"),
-    [({name for _, name in CALLS}, 6, 5), ({"rename", "replace"}, 1, 3)],
+    [({name for _, name in CALLS}, 10, 3), ({"rename", "replace"}, 1, 3)],
 )
 def test_a_save_over_an_index_that_ends_anywhere_loses_neither(folder, names, step, least):
     number, found = 1, []

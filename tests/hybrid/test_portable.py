@@ -331,19 +331,19 @@ def test_what_is_learnt_of_vectors_is_learnt_the_same_way_again(kind, tmp_path, 
     """Two imports are equal, and equal to an index without a history; a copy is always equal."""
     monkeypatch.setattr("indexes.finders.LEAST_LISTED", 500)
     encoder = hybrid.FunctionEncoder(clouds, "clouds", 16)
-    questions = [f"which {n}" for n in range(0, 6000, 40)]
+    questions = [f"which {n}" for n in range(0, 2400, 40)]
 
     def found(retriever):
         hits = retriever.search_many(questions, 10)
         return [[(hit.chunk_id, hit.score.hex()) for hit in some] for some in hits]
 
-    texts = [f"number {n}" for n in range(3000)]
+    texts = [f"number {n}" for n in range(1200)]
     with hybrid.Retriever.from_texts(texts, encoder=encoder, dense=Dense(kind=kind)) as made:
         assert made._search().indexes.dense.exact is False
         export(made, tmp_path / "fresh.jsonl")
         expected = found(made)
-        made.delete([str(n) for n in range(0, 3000, 7)])
-        made.add(Document(f"late {n}", f"number {n}") for n in range(3000, 3300))
+        made.delete([str(n) for n in range(0, 1200, 7)])
+        made.add(Document(f"late {n}", f"number {n}") for n in range(1200, 1400))
         export(made, tmp_path / "old.jsonl")
         made.save(tmp_path / "copy")
         with hybrid.Retriever.load(tmp_path / "copy", encoder=encoder) as copy:
