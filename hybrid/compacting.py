@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid import snapshot
+from hybrid.committing import commit
 from hybrid.hooks import timed
 from hybrid.locking import LOCK_FILE
-from hybrid.opening import State, commit
+from hybrid.opening import State
 
 
 @dataclass(frozen=True, slots=True)

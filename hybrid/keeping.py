@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hybrid import snapshot
+from hybrid.committing import commit, copy
 from hybrid.compacting import Compacted, compact
 from hybrid.encoders.cache import CachedEncoder
 from hybrid.errors import StoreError
-from hybrid.opening import State, commit, copy, reopened_state
+from hybrid.opening import State, reopened_state
 from hybrid.turns import Turns
 
 log = logging.getLogger(__name__)

@@ -1,8 +1,6 @@
 """New, opened and written index folders: everything of the retriever that is not searching."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,17 @@ from hybrid import snapshot
 from hybrid.analyzers import reopen as reopen_analyzer
 from hybrid.chunking import Chunker
 from hybrid.damaged import told_as_damage
-from hybrid.encoders import as_encoder, reopen
-from hybrid.encoders.base import CorpusEncoder, Encoder, check_same, differing_versions
-from hybrid.encoders.cache import FILE_NAME, CachedEncoder
-from hybrid.encoders.canaries import CANARIES, check_canaries
-from hybrid.encoders.function import Precomputed
+from hybrid.encoders.base import CorpusEncoder, Encoder, differing_versions
+from hybrid.encoders.cache import FILE_NAME
+from hybrid.encoders.canaries import check_canaries
 from hybrid.errors import EncoderMismatch, IndexFormatError, StoreError
 from hybrid.hooks import timed
 from hybrid.indexing import Indexes
 from hybrid.ingest import new_indexes
 from hybrid.locking import Lease, WriterLock
 from hybrid.manifest_file import Manifest
-from hybrid.replacing import bring_back, replacing
+from hybrid.opened_encoder import cached, encoder_of, told_of_mismatch
+from hybrid.replacing import bring_back
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
@@ -128,7 +125,7 @@ def new_state(path: str | Path | None, choices: Choices) -> State:
     if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
         raise ValueError(f"expected keep as a whole number of at least 1, not {keep!r}")
     indexes = new_indexes(choices)
-    indexes.encoder = _cached(indexes.encoder, folder, choices.get("cache", True))
+    indexes.encoder = cached(indexes.encoder, folder, choices.get("cache", True))
     chunker, lock = choices.get("chunker", Chunker()), None
     if folder is not None:
         bring_back(folder)
@@ -159,7 +156,7 @@ def opened_state(folder: Path, how: Opening) -> State:
     try:
         store = ChunkStore(snapshot.store_file(folder), manifest.generation)
         indexes, settings = _opened_indexes(folder, manifest, how, store.rows_ever())
-        store.open_columns(columns_of(folder, manifest.generation))
+        store.open_columns(snapshot.columns_of(folder, manifest.generation))
         with told_as_damage(folder):
             chunker = Chunker.from_settings(settings["chunker"])
             chosen = settings["fusion"]
@@ -193,7 +190,7 @@ def reopened_state(state: State) -> State:
     encoder = state.indexes.encoder
     given = None if isinstance(encoder, CorpusEncoder) else encoder
     how = Opening(given, allow_mismatch=state.allow_mismatch, trusted=True)
-    fresh = opened_state(_folder_of(state), how)
+    fresh = opened_state(folder_of(state), how)
     before, now = state.saved, state.settings()
     if now["fusion"] != before.get("fusion"):
         fresh.fusion = state.fusion
@@ -214,12 +211,12 @@ def _opened_indexes(
         raise IndexFormatError(f"expected {missing[0]!r} in the manifest of {folder}")
     words = reopen_analyzer(settings["analyzer"], how.analyzer)
     fingerprint = settings["encoder"]
-    model = _encoder_of(fingerprint, how.encoder, files / "encoder", words, how.allow_mismatch)
+    model = encoder_of(fingerprint, how.encoder, files / "encoder", words, how.allow_mismatch)
     if model is not None and not how.trusted:
-        with _told(EncoderMismatch, instead=how.allow_mismatch):
+        with told_of_mismatch(EncoderMismatch, instead=how.allow_mismatch):
             versions = differing_versions(fingerprint, model)
             check_canaries(files / "encoder", model, versions)
-        model = _cached(model, folder, (folder / FILE_NAME).exists())
+        model = cached(model, folder, (folder / FILE_NAME).exists())
     with told_as_damage(folder):
         choices = BM25(**settings["bm25"]), Dense(**settings["dense"])
     indexes = Indexes(words, model, *choices)
@@ -242,77 +239,7 @@ def _clean(folder: Path) -> None:
         log.debug("nothing was cleaned in %s: %s", folder, error)
 
 
-@timed("commit")
-def commit(state: State) -> None:
-    """Make the store's generation the committed one of its folder.
-
-    When that fails, the same can be tried again, in a generation of another number: files that the
-    first try left are not taken for good.
-    """
-    folder, store = _folder_of(state), state.store
-    state.indexes.settle(store)
-
-    def save(target: Path) -> None:
-        store.commit()
-        state.indexes.save(target)
-        _save_columns(store, target)
-
-    settings = state.settings()
-    try:
-        snapshot.write(folder, store.generation, settings, save)
-    except BaseException:
-        if (folder / "manifest.json").exists() and snapshot.newest(folder) == store.generation:
-            _arrived(state, folder, settings)  # only the last sync failed
-        else:
-            store.generation, store.dirty = store.generation + 1, True
-        raise
-    _arrived(state, folder, settings)
-    snapshot.prune(folder, state.keep)
-    _prune(state, folder)
-
-
-def copy(state: State, folder: Path) -> None:
-    """Write the whole state into a folder of its own, in place of an index that is there."""
-    state.indexes.settle(state.store)
-    bring_back(folder)
-    lock = WriterLock(folder) if (folder / "manifest.json").exists() else None
-
-    def save(target: Path) -> None:
-        state.indexes.save(target)
-        _save_columns(state.store, target)
-
-    if lock is not None:
-        lock.take()
-    try:
-        with replacing(folder) as fresh:
-            state.store.copy_to(snapshot.store_file(fresh))
-            snapshot.write(fresh, state.store.generation, state.settings(), save)
-    finally:
-        if lock is not None:
-            lock.release()
-
-
-def _arrived(state: State, folder: Path, settings: dict[str, Any]) -> None:
-    """Note that a generation is committed, and hold on to it instead of the one before."""
-    old, state.committed, state.saved = state.lease, state.store.generation, settings
-    state.store.dirty = False
-    state.store.open_columns(columns_of(folder, state.committed))
-    state.lease = Lease.take(snapshot.generation_folder(folder, state.committed))
-    if old is not None:
-        old.release()
-
-
-def columns_of(folder: Path, generation: int) -> Path:
-    """Return where a generation has columns of metadata; one from before November 2026 has none."""
-    return snapshot.generation_folder(folder, generation) / "metadata"
-
-
-def _save_columns(store: ChunkStore, target: Path) -> None:
-    (target / "metadata").mkdir()
-    store.save_columns(target / "metadata")
-
-
-def _folder_of(state: State) -> Path:
+def folder_of(state: State) -> Path:
     """Return the index folder.
 
     Raises
@@ -323,71 +250,3 @@ def _folder_of(state: State) -> Path:
     if state.folder is None:
         raise StoreError("expected an index folder to commit to, but this index is in memory")
     return state.folder
-
-
-def _encoder_of(
-    fingerprint: Mapping[str, Any] | None,
-    given: str | Path | Encoder | None,
-    files: Path,
-    analyzer: TextAnalyzer,
-    allow_mismatch: bool,
-) -> Encoder | None:
-    if fingerprint is None:
-        if given is not None:
-            raise EncoderMismatch("expected no encoder: the index was built with encoder=None")
-        return None
-    if given is None or not allow_mismatch:
-        return reopen(fingerprint, given, files, analyzer)
-    encoder = as_encoder(given, analyzer)
-    if isinstance(encoder, CorpusEncoder) and not encoder.fitted_on:
-        return reopen(fingerprint, given, files, analyzer)  # it stands for the one that is stored
-    dimension = fingerprint.get("dimension")
-    if fingerprint["kind"] == "lsa":  # depends on the corpus
-        dimension = reopen(fingerprint, None, files, analyzer).dimension
-    if encoder.dimension != dimension:
-        raise EncoderMismatch(
-            f"expected an encoder of {dimension} dimensions, not {encoder.dimension}: with another "
-            f"number no vector of the index can be searched, also with allow_mismatch=True"
-        )
-    with _told(EncoderMismatch, instead=True):
-        check_same(fingerprint, encoder)
-    return encoder
-
-
-@contextmanager
-def _told(kind: type[Exception], *, instead: bool) -> Iterator[None]:
-    """Log errors of a kind as warnings, instead of raising them, when that is wanted."""
-    try:
-        yield
-    except kind as error:
-        if not instead:
-            raise
-        log.warning("opened in spite of a mismatch, scores may be worthless: %s", error)
-
-
-def _prune(state: State, folder: Path) -> None:
-    """Drop embeddings that no chunk has any more; a file elsewhere may be that of others, too."""
-    encoder, store, count = state.indexes.encoder, state.store, len(state.indexes.bm25)
-    if not isinstance(encoder, CachedEncoder) or encoder.path is None:
-        return
-    if encoder.path.resolve() != (folder / FILE_NAME).resolve():
-        return
-
-    def needed() -> Iterator[str]:
-        yield from CANARIES
-        rows = store.rows()
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            yield from store.texts(rows[start : start + _ROWS_AT_ONCE].tolist())
-
-    encoder.prune(count + len(CANARIES), needed)
-
-
-def _cached(
-    encoder: Encoder | None, folder: Path | None, cache: bool | str | Path
-) -> Encoder | None:
-    """Return the encoder with a memory; one that is fitted or only looks up needs none."""
-    if encoder is None or isinstance(encoder, (CorpusEncoder, Precomputed, CachedEncoder)):
-        return encoder
-    if isinstance(cache, bool):
-        return CachedEncoder(encoder, folder / FILE_NAME if cache and folder else None)
-    return CachedEncoder(encoder, cache)

@@ -18,6 +18,7 @@ from hybrid.indexing import PARTS, Indexes
 from hybrid.ingest import new_indexes
 from hybrid.locking import WriterLock
 from hybrid.manifest_file import Manifest, read_manifest
+from hybrid.opened_encoder import cached
 from hybrid.settings import BM25, Choices, Dense
 from hybrid.store import ChunkStore
 from hybrid.text_analyzer import TextAnalyzer
@@ -230,7 +231,7 @@ def _empty(plan: _Plan, store: ChunkStore) -> Indexes:
             model = as_encoder("lsa", analyzer)
         else:
             model = reopen(fingerprint, plan.encoder, files / "encoder", analyzer)
-            model = _remembering(model, plan.folder)
+            model = cached(model, plan.folder, (plan.folder / FILE_NAME).exists())
     return Indexes(analyzer, model, BM25(**settings["bm25"]), Dense(**settings["dense"]))
 
 
@@ -243,11 +244,5 @@ def _chosen(plan: _Plan, store: ChunkStore) -> Indexes:
     if isinstance(encoder, CorpusEncoder):
         encoder = encoder.reading_with(analyzer)
     elif encoder is not None:
-        encoder = _remembering(encoder, plan.folder)
+        encoder = cached(encoder, plan.folder, (plan.folder / FILE_NAME).exists())
     return Indexes(analyzer, encoder, *indexes.choices)
-
-
-def _remembering(encoder: Encoder, folder: Path) -> Encoder:
-    """Return an encoder with the embeddings that are kept in a folder, where there are any."""
-    cached = not isinstance(encoder, CorpusEncoder) and (folder / FILE_NAME).exists()
-    return CachedEncoder(encoder, folder / FILE_NAME) if cached else encoder

@@ -36,6 +36,11 @@ def generation_folder(folder: Path, generation: int) -> Path:
     return folder / f"gen-{generation:06d}"
 
 
+def columns_of(folder: Path, generation: int) -> Path:
+    """Return where a generation has columns of metadata; one from before November 2026 has none."""
+    return generation_folder(folder, generation) / "metadata"
+
+
 def read(folder: Path, generation: int | None = None) -> Manifest:
     """Return the manifest of an index folder: the newest, or that of an older generation.
 
