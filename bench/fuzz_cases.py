@@ -214,9 +214,14 @@ class Inputs:
         return self.way
 
     def run(self) -> str:
-        """Do it."""
+        """Do it; an error of no class of ours must at least say what was expected."""
         retriever = self.retrievers[int(self.rng.integers(len(self.retrievers)))]
-        return str(getattr(self, f"_{self.way}")(retriever))
+        try:
+            return str(getattr(self, f"_{self.way}")(retriever))
+        except (TypeError, ValueError) as error:
+            if "expected" in str(error):
+                raise
+            raise AssertionError("an error that does not say what was expected") from error
 
     def restore(self) -> None:
         """Leave no file behind."""

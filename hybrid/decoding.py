@@ -131,3 +131,16 @@ def _guessed(data: bytes) -> tuple[str, str]:
     ]
     encoding = min(equals, key=_LEGACY.index)
     return data.decode(encoding), encoding
+
+
+def well_formed(text: str) -> str:
+    r"""Return text that can be written as UTF-8: halves of surrogate pairs joined, or replaced.
+
+    >>> well_formed("\ud83d\ude00 \ud800")
+    '😀 �'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

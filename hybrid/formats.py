@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hybrid.decoding import check_size, read_text
+from hybrid.decoding import check_size, read_text, well_formed
 from hybrid.documents import Document, ReadReport
 from hybrid.records import read_csv, read_filed_lines, read_json, read_tsv
 
@@ -131,7 +131,7 @@ def read_office(path: Path, name: str, report: ReadReport) -> Iterator[Document]
     except Exception as error:  # a converter of foreign files may raise anything at all
         raise ValueError(f"cannot be converted: {_last_line(error)}") from error
     # Fonts of formulas make PDFs yield halves of surrogate pairs.
-    markdown = markdown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    markdown = well_formed(markdown)
     if not markdown.strip():
         raise ValueError("no text in the file: are its pages scanned?")
     found = re.search(_MARKDOWN_TITLE, markdown, re.MULTILINE)

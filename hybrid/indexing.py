@@ -10,6 +10,7 @@ import numpy as np
 
 from fusion import Arm, Method, Weighted
 from hybrid.damaged import found_damaged, told_as_damage
+from hybrid.decoding import well_formed
 from hybrid.encoders.base import (
     CorpusEncoder,
     Embeddings,
@@ -190,7 +191,7 @@ class Indexes:
         """
         asked: list[dict[str, Arm]] = [{} for _ in questions]
         places = [place for place, text in enumerate(questions) if text.strip()]
-        texts = [questions[place] for place in places]
+        texts = [well_formed(questions[place]) for place in places]  # models refuse half characters
         for place, text in zip(places, texts, strict=True):
             asked[place]["bm25"] = Arm(self.bm25, self.analyzer.query_terms(text))
         if self.encoder is None or not texts:

@@ -158,3 +158,15 @@ def test_an_empty_folder_is_an_empty_index(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         hybrid.Retriever.from_folder(tmp_path / "nowhere", encoder=None)
+
+
+def test_a_question_with_half_a_character_reaches_every_encoder():
+    def embed(texts):
+        return [[float(len(text.encode())), 1.0] for text in texts]
+
+    encoder = hybrid.FunctionEncoder(embed, "bytes", 2)
+    with hybrid.Retriever.from_texts(["cats 😀", "dogs"], encoder=encoder) as retriever:
+        assert retriever.search("cats \ud800")[0].text == "cats 😀"
+        joined, whole = (retriever.search(text, k=2) for text in ("\ud83d\ude00", "😀"))
+        assert joined == whole
+        assert retriever.explain("cats \ud800").hits[0].hit.text == "cats 😀"
