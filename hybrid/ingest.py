@@ -79,6 +79,9 @@ class Ingest:
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Delete documents and return how many there were."""
         distinct = dict.fromkeys(doc_ids)
+        other = [name for name in distinct if not isinstance(name, str)]
+        if other:
+            raise TypeError(f"expected ids of documents as text, not {other[0]!r}")
         there = [name for name in distinct if self.store.hash_of(name) is not None]
         if there:
             with self.turns.changing():

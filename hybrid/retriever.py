@@ -235,7 +235,13 @@ class Retriever(Keeping, Asking):
             return self.add(listed)
 
     def delete(self, doc_ids: Iterable[str]) -> int:
-        """Delete documents and return how many there were."""
+        """Delete documents and return how many there were; ids of none are no error.
+
+        Raises
+        ------
+        TypeError
+            If an id is no text.
+        """
         if isinstance(doc_ids, str):
             raise TypeError(f"expected a list of document ids, not the text {doc_ids!r}")
         with self._changing() as state:

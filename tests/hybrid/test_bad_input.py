@@ -170,3 +170,13 @@ def test_a_question_with_half_a_character_reaches_every_encoder():
         joined, whole = (retriever.search(text, k=2) for text in ("\ud83d\ude00", "😀"))
         assert joined == whole
         assert retriever.explain("cats \ud800").hits[0].hit.text == "cats 😀"
+
+
+def test_ids_that_no_document_can_have(retriever):
+    before = len(retriever)
+    assert retriever.delete(["\ud800", "unheard"]) == 0
+    with pytest.raises(TypeError, match="expected ids of documents as text, not 3"):
+        retriever.delete(["0", 3])
+    assert len(retriever) == before
+    with pytest.raises(ValueError, match="expected a chunk"):
+        retriever.why_not("cats", "\ud800")
