@@ -29,7 +29,7 @@ from hybrid.text_analyzer import TextAnalyzer
 from indexes import BM25Index, DenseIndex, LexicalIndex, MultiVectorIndex
 from indexes.candidates import Rows, Scores
 from indexes.multivector import TokenVectors, check_tokens
-from indexes.opened import DamagedFile
+from indexes.opened import DamagedFile, check
 from indexes.terms import TermBatch
 
 ALWAYS_REFIT = 10_000
@@ -279,6 +279,15 @@ class Indexes:
                 self.lexical = LexicalIndex.load(folder / "lexical", below)
             if "multivector" in there:
                 self.multivector = MultiVectorIndex.load(folder / "multivector", below)
+            if "dense" in there and "bm25" in there:
+                self._check_vectors()
+
+    def _check_vectors(self) -> None:
+        """Raise DamagedFile where a row has no vector but needs one to be scored."""
+        if self.dense is None or self.dense.metric == "cosine":  # there it scores as unranked
+            return
+        held, rows = len(self.dense), len(self.bm25)
+        check(held == rows, f"vectors of {rows} rows, not of {held}")
 
     def _add_embeddings(self, rows: Iterable[int], embeddings: Embeddings) -> None:
         numbers = np.fromiter(rows, np.int64)

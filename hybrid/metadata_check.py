@@ -20,7 +20,7 @@ def differing(batches: list[Batch], live: Mask, read: Read) -> Iterator[str]:
     ----------
     batches : list of Batch
     live : ndarray of bool
-        Documents by their keys; what dead ones held may be gone.
+        Which documents are compared, by their keys; what dead ones held may be gone.
     read : callable
     """
     for batch in batches:
@@ -37,6 +37,15 @@ def differing(batches: list[Batch], live: Mask, read: Read) -> Iterator[str]:
             if wrong:
                 key = min(key for key, _, _ in wrong)
                 yield f"the column of {'.'.join(names)} differs from the metadata of document {key}"
+
+
+def drawn(live: Mask, most: int | None) -> Mask:
+    """Return a mask of at most so many of the documents, always the same ones; None: of all."""
+    if most is None or np.count_nonzero(live) <= most:
+        return live
+    some = np.zeros_like(live)
+    some[np.random.default_rng(0).choice(np.flatnonzero(live), most, replace=False)] = True
+    return some
 
 
 def held(part: Part, live: Mask) -> set[tuple[int, int, Any]]:

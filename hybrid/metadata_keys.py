@@ -23,7 +23,7 @@ from hybrid.damaged import told_as_damage
 from hybrid.filters import AllOf, Condition, KeyTest, Not, Value
 from hybrid.key_values import Part
 from hybrid.metadata_batches import MOST_DOCUMENTS, Batch, Names, batch_of, column_of
-from hybrid.metadata_check import differing
+from hybrid.metadata_check import differing, drawn
 from hybrid.metadata_files import open_batch, save_batch
 from hybrid.ordered_values import NO_VALUE, OTHER
 from hybrid.store_reading import told_as_unreadable
@@ -161,15 +161,18 @@ class MetadataKeys:
         facts = {"batches": names, "documents": len(self._live)}
         (folder / "metadata.json").write_text(json.dumps(facts), "utf-8")
 
-    def differing(self, read: Read, state: State) -> list[str]:
-        """Return in which columns something else stands than in the store, one line each."""
+    def differing(self, read: Read, state: State, most: int | None = None) -> list[str]:
+        """Return in which columns something else stands than in the store, one line each.
+
+        Of the documents, `most` at most are compared.
+        """
         self._keep_up(read, state)
 
         def documents(batch: Batch) -> list[tuple[int, str]]:
             return list(read(_DOCUMENTS, first=batch.first - 1, last=batch.last, most=-1))
 
         with told_as_damage(self._folder or Path()):
-            return list(differing(self._batches, self._live, documents))
+            return list(differing(self._batches, drawn(self._live, most), documents))
 
     def _open(self, folder: Path) -> None:
         facts = facts_in(folder / "metadata.json")

@@ -1,6 +1,7 @@
 """New, opened and written index folders: everything of the retriever that is not searching."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,8 @@ def _opened_indexes(
     missing = [name for name in _SETTINGS if name not in settings]
     if missing:
         raise IndexFormatError(f"expected {missing[0]!r} in the manifest of {folder}")
-    words = reopen_analyzer(settings["analyzer"], how.analyzer)
+    with told_as_damage(folder) if how.analyzer is None else nullcontext():
+        words = reopen_analyzer(settings["analyzer"], how.analyzer)
     fingerprint = settings["encoder"]
     model = encoder_of(fingerprint, how.encoder, files / "encoder", words, how.allow_mismatch)
     if model is not None and not how.trusted:

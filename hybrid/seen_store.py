@@ -151,10 +151,10 @@ class SeenStore:
         with self._lock:
             self._keys.save(self._each, self._state, folder)
 
-    def differing_columns(self) -> list[str]:
-        """Return in which columns something else stands than in the documents, one line each."""
+    def differing_columns(self, most: int | None = None) -> list[str]:
+        """Return in which columns something else stands than in some documents, or in all."""
         with self._lock:
-            return self._keys.differing(self._each, self._state)
+            return self._keys.differing(self._each, self._state, most)
 
     def thin_columns(self) -> None:
         """Drop what dead documents held from the columns, before these are saved."""

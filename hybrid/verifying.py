@@ -215,7 +215,7 @@ class _Looking:
         folder = snapshot.generation_folder(self.folder, generation) / "metadata"
         if folder.exists():  # an index from before November 2026 has none
             store.open_columns(folder)
-            for line in store.differing_columns():
+            for line in store.differing_columns(None if self.deep else _SAMPLE):
                 self._tell("metadata", line)
 
 

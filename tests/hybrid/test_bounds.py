@@ -2,9 +2,10 @@
 
 import zipfile
 
+import numpy as np
 import pytest
 
-from hybrid import BM25, Dense, Retriever, formats, records
+from hybrid import BM25, Dense, FunctionEncoder, Retriever, formats, records
 from hybrid.analysis import Analyzer
 from hybrid.documents import Document, ReadReport
 from hybrid.errors import IndexFormatError
@@ -63,6 +64,20 @@ def test_rows_that_the_store_never_gave(tmp_path):
     indexes.load(files, 0, 3)
     with pytest.raises(IndexFormatError, match="rows below 2"):
         indexes.load(files, 0, 2)
+
+
+def test_rows_that_must_have_a_vector_and_have_none(tmp_path):
+    encoder = FunctionEncoder(lambda texts: [[len(text), 1.0] for text in texts], "lengths", 2)
+    folder = tmp_path / "index"
+    dense = Dense(metric="l2")
+    with Retriever.from_texts(["cats", "dogs"], encoder=encoder, dense=dense) as retriever:
+        retriever.save(folder)
+    live = folder / "gen-000001" / "dense" / "live.npy"
+    flags = np.load(live)
+    flags[1] = False
+    np.save(live, flags)
+    with pytest.raises(IndexFormatError, match="vectors of 2 rows, not of 1"):
+        Retriever.load(folder, encoder=encoder)
 
 
 def test_rows_of_documents_that_were_compacted_are_never_refused(tmp_path):

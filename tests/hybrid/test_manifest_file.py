@@ -58,6 +58,7 @@ def of_bm25(values):
         lambda values: values["settings"].update(encoder="lsa"),
         lambda values: values["settings"].update(encoder={"kind": "lsa"}),
         lambda values: values["settings"].update(analyzer=None),
+        lambda values: values["settings"]["analyzer"].update(latin="klingon"),
         outside("../secret"),
         outside("/etc/passwd"),
         outside("gen-000001/../../x"),

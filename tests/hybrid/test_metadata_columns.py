@@ -288,5 +288,7 @@ def test_a_column_that_differs_from_the_store_is_told(tmp_path):
     blob[place["start"] + 3] += 1
     np.save(folder / "batch-0000.npy", blob)
     with Retriever.load(tmp_path / "index") as reader:
-        (line,) = reader._search().store.differing_columns()
+        store = reader._search().store
+        (line,) = store.differing_columns()
+        assert [len(store.differing_columns(most)) for most in (10, 0)] == [1, 0]
     assert line == "the column of n differs from the metadata of document 4"
