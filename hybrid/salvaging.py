@@ -59,8 +59,8 @@ def salvage(path: str | Path, into: str | Path) -> Salvaged:
     """Write the documents of a damaged index that can be read into a new JSONL file.
 
     Each line has ``_id``, ``text``, ``title`` and ``metadata``, as `hybrid index` and
-    `hybrid.readers` take them; that a text was Markdown or code is lost.  Nothing in the index folder
-    is changed.
+    `hybrid.readers` take them; that a text was Markdown or code is lost.  Nothing in the index
+    folder is changed.
 
     Parameters
     ----------
