@@ -11,7 +11,6 @@ from hybrid.hooks import timed
 from hybrid.locking import Lease, WriterLock
 from hybrid.opening import State, folder_of
 from hybrid.replacing import bring_back, replacing
-from hybrid.store import ChunkStore
 
 _ROWS_AT_ONCE = 1000
 
@@ -29,7 +28,7 @@ def commit(state: State) -> None:
     def save(target: Path) -> None:
         store.commit()
         state.indexes.save(target)
-        _save_columns(store, target)
+        store.save_columns(target / "metadata")
 
     settings = state.settings()
     try:
@@ -53,7 +52,7 @@ def copy(state: State, folder: Path) -> None:
 
     def save(target: Path) -> None:
         state.indexes.save(target)
-        _save_columns(state.store, target)
+        state.store.save_columns(target / "metadata")
 
     if lock is not None:
         lock.take()
@@ -74,11 +73,6 @@ def _arrived(state: State, folder: Path, settings: dict[str, Any]) -> None:
     state.lease = Lease.take(snapshot.generation_folder(folder, state.committed))
     if old is not None:
         old.release()
-
-
-def _save_columns(store: ChunkStore, target: Path) -> None:
-    (target / "metadata").mkdir()
-    store.save_columns(target / "metadata")
 
 
 def _prune(state: State, folder: Path) -> None:

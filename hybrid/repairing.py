@@ -186,7 +186,6 @@ def _committed(plan: _Plan, known: int | None) -> tuple[int, int, tuple[str, ...
 
         def save(target: Path) -> None:
             rebuilt.save(target)
-            (target / "metadata").mkdir()
             store.save_columns(target / "metadata")
 
         snapshot.write(folder, generation, {**settings, **rebuilt.settings()}, save)

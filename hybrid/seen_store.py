@@ -147,7 +147,8 @@ class SeenStore:
             self._keys = MetadataKeys(folder, self.generation, self.rows_ever())
 
     def save_columns(self, folder: Path) -> None:
-        """Write the columns that conditions need into an empty folder; see `MetadataKeys`."""
+        """Write the columns that conditions need into a folder, made for it; see `MetadataKeys`."""
+        folder.mkdir(exist_ok=True)
         with self._lock:
             self._keys.save(self._each, self._state, folder)
 

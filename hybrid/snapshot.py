@@ -89,9 +89,11 @@ def parsed(folder: Path, generation: int | None) -> Manifest:
         raise FileNotFoundError(f"expected an index folder, but there is none at {folder}")
     path = folder / _MANIFEST
     if not path.exists():
+        advice = "build one with `hybrid index` or Retriever.create, and commit it"
+        if store_file(folder).exists():
+            advice = "was it committed? Then `hybrid repair` makes one from its documents"
         raise IndexFormatError(
-            f"expected an index folder, but {folder} has no {_MANIFEST}: "
-            f"build one with `hybrid index` or Retriever.create, and commit it"
+            f"expected an index folder, but {folder} has no {_MANIFEST}: {advice}"
         )
     manifest = read_manifest(path)
     if generation in (None, manifest.generation):

@@ -140,3 +140,14 @@ def test_a_folder_that_lost_its_manifest_is_not_made_anew(tmp_path):
     hybrid.repair(tmp_path / "index", encoder=None)
     with hybrid.Retriever.load(tmp_path / "index") as opened:
         assert len(opened) == 2
+
+
+def test_a_folder_without_a_manifest_is_sent_to_repair(tmp_path):
+    with hybrid.Retriever.from_texts(["cats purr"], encoder=None) as made:
+        made.save(tmp_path / "index")
+    (tmp_path / "index" / "manifest.json").unlink()
+    with pytest.raises(hybrid.IndexFormatError, match="`hybrid repair` makes one"):
+        hybrid.Retriever.load(tmp_path / "index")
+    hybrid.repair(tmp_path / "index")
+    with hybrid.Retriever.load(tmp_path / "index") as opened:
+        assert len(opened) == 1
